@@ -1,0 +1,85 @@
+"""Architectures as values: a small vocabulary, what a value costs, how it looks, how it is rewritten, and the module it
+becomes.
+
+Nothing here imports torch except `build`, which is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .counting import LayerCost, TotalCost, cost, layers, out_channels, total
+from .rewriting import factorize, peel_3x3, rewrite, split_5x5
+from .vocabulary import (
+    ArchitectureError,
+    Auxiliary,
+    Branches,
+    Conv,
+    Linear,
+    Node,
+    Pool,
+    Residual,
+    Sequence,
+    adaptive_avg_pool,
+    auxiliary,
+    avg_pool,
+    branches,
+    conv,
+    describe,
+    dropout,
+    global_avg_pool,
+    labelled_children,
+    linear,
+    local_response_norm,
+    max_pool,
+    residual,
+    seq,
+)
+
+if TYPE_CHECKING:
+    from .building import build
+
+__all__ = [
+    "ArchitectureError",
+    "Auxiliary",
+    "Branches",
+    "Conv",
+    "LayerCost",
+    "Linear",
+    "Node",
+    "Pool",
+    "Residual",
+    "Sequence",
+    "TotalCost",
+    "adaptive_avg_pool",
+    "auxiliary",
+    "avg_pool",
+    "branches",
+    "build",
+    "conv",
+    "cost",
+    "describe",
+    "dropout",
+    "factorize",
+    "global_avg_pool",
+    "labelled_children",
+    "layers",
+    "linear",
+    "local_response_norm",
+    "max_pool",
+    "out_channels",
+    "peel_3x3",
+    "residual",
+    "rewrite",
+    "seq",
+    "split_5x5",
+    "total",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "build":
+        from .building import build
+
+        return build
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

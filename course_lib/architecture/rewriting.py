@@ -1,0 +1,126 @@
+"""The paper's ideas as functions from value to value.
+
+A rewrite leaves alone what it does not concern, so it applies to one convolution, a block or a whole network alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from .counting import out_channels
+from .vocabulary import (
+    Activation,
+    ArchitectureError,
+    Auxiliary,
+    Branches,
+    Conv,
+    Node,
+    Residual,
+    Sequence,
+    seq,
+)
+
+Rule = Callable[[Node, int | None], Node]
+
+
+def rewrite(value: Node, rule: Rule, in_channels: int | None = None) -> Node:
+    """`value` with `rule(part, in_channels)` in place of every part, from the inside out.
+
+    Args:
+        rule: returns the part itself where nothing is to change. `in_channels` is None where they depend on the
+            network's input.
+        in_channels: channels of the value's input, if known.
+
+    Returns:
+        The new value. A part that became a sequence is unrolled into the sequence around it and keeps its own name, if
+        it had one.
+    """
+    if isinstance(value, Sequence):
+        parts = []
+        for part in value.layers:
+            parts.append(rewrite(part, rule, in_channels))
+            in_channels = _channels_after(part, in_channels)
+        value = replace(seq(*parts), name=value.name)
+    elif isinstance(value, Branches):
+        value = replace(value, paths=tuple(rewrite(path, rule, in_channels) for path in value.paths))
+    elif isinstance(value, Residual):
+        value = replace(value, inner=rewrite(value.inner, rule, in_channels))
+    elif isinstance(value, Auxiliary):
+        value = replace(value, head=rewrite(value.head, rule, in_channels))
+    return rule(value, in_channels)
+
+
+def peel_3x3(value: Node, kernel_size: int, *, between: Activation = "relu") -> Node:
+    """Every convolution of `kernel_size` becomes one that is 2 smaller and a 3x3 after it: the same patch is seen (v3
+    paper, section 3.1).
+
+    The first of the two has as many channels as the second, whose stride and activation are the original's; `between`
+    is the activation of the first.
+
+    Raises:
+        ArchitectureError: if `kernel_size` is even or below 5, for which no such pair exists.
+    """
+    if kernel_size < 5 or kernel_size % 2 == 0:
+        raise ArchitectureError(f"peel_3x3: needs an odd kernel_size of at least 5, such as 5 or 7; got {kernel_size}.")
+    inner = kernel_size - 2
+
+    def rule(node: Node, in_channels: int | None) -> Node:
+        if not _is_square(node, kernel_size):
+            return node
+        first = replace(node, kernel_size=(inner, inner), stride=(1, 1), activation=between, name="")
+        return (first >> replace(node, kernel_size=(3, 3), name="")).named(node.name)
+
+    return rewrite(value, rule)
+
+
+def split_5x5(value: Node, *, between: Activation = "relu") -> Node:
+    """Every 5x5 convolution becomes two 3x3 (v3 paper, section 3.1, figures 1 and 5): 18 instead of 25 weights a pair
+    of channels."""
+    return peel_3x3(value, 5, between=between)
+
+
+def factorize(kernel_size: int, *, between: Activation = "relu", first: str = "row") -> Callable[[Node], Node]:
+    """The rewrite that turns every nxn convolution into 1xn and nx1 (v3 paper, section 3.2, figure 3), n =
+    `kernel_size`.
+
+    The first of the pair keeps the channels that come in, as in the paper's figure 6; where those depend on the
+    network's input it already has the channels that go out. Each takes the stride along its own direction, so the
+    output's size is the original's.
+
+    Args:
+        between: activation of the first of the two.
+        first: "row" puts 1xn first, "column" nx1.
+
+    Raises:
+        ArchitectureError: if `kernel_size` is below 2 or `first` is neither "row" nor "column".
+    """
+    if kernel_size < 2:
+        raise ArchitectureError(f"factorize: a kernel_size of at least 2 can be factorised; got {kernel_size}.")
+    if first not in ("row", "column"):
+        raise ArchitectureError(f"factorize: first must be 'row' or 'column'; got {first!r}.")
+
+    def rule(node: Node, in_channels: int | None) -> Node:
+        if not _is_square(node, kernel_size):
+            return node
+        sizes = [((1, kernel_size), (1, node.stride[1])), ((kernel_size, 1), (node.stride[0], 1))]
+        (kernel, stride), (last_kernel, last_stride) = sizes if first == "row" else reversed(sizes)
+        opening = replace(
+            node, channels=in_channels or node.channels, kernel_size=kernel, stride=stride, activation=between, name=""
+        )
+        return (opening >> replace(node, kernel_size=last_kernel, stride=last_stride, name="")).named(node.name)
+
+    return lambda value: rewrite(value, rule)
+
+
+def _is_square(node: Node, kernel_size: int) -> bool:
+    return isinstance(node, Conv) and node.kernel_size == (kernel_size, kernel_size)
+
+
+def _channels_after(part: Node, in_channels: int | None) -> int | None:
+    """Output channels of `part`; None where they depend on unknown input channels."""
+    if in_channels is not None:
+        return out_channels(part, in_channels)
+    # Probing with two widths tells whether the input's width reaches the output.
+    probes = {out_channels(part, width) for width in (1, 2)}
+    return probes.pop() if len(probes) == 1 else None
