@@ -1,0 +1,46 @@
+# Everything runs from the project's folder by relative paths, so the path may hold spaces.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+INSTALLED := $(VENV)/.installed
+# Jupyter refuses to start for root, as in most containers, unless told; it still listens on 127.0.0.1 only and asks for its token.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test test-fast notebooks lint benchmark clean
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+lab: $(INSTALLED)  ## install what is missing and open the course in JupyterLab
+	$(RUN) jupyterlab --ip=127.0.0.1 $(AS_ROOT) notebooks/00_start.ipynb
+
+test: lint  ## install what is missing and run every check
+	$(RUN) pytest tests/unit tests/notebooks tests/browser
+
+test-fast: $(INSTALLED)  ## the unit tests, without the slow ones
+	$(RUN) pytest tests/unit -m "not slow"
+
+notebooks: $(INSTALLED)  ## make each notebook from its .py source and execute it
+	$(RUN) course_lib.teaching.notebooks build
+
+lint: $(INSTALLED)  ## check the style of the code
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+benchmark: $(INSTALLED)  ## measure speed and hold it against the course's bounds (wants a quiet machine)
+	$(RUN) pytest tests/benchmarks tests/browser/test_latency.py --time-bounds
+
+clean:  ## remove the environment and everything made by tools; notebooks and data stay
+	rm -rf $(VENV) build runs .pytest_cache .ruff_cache .hypothesis .benchmarks *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +
+
+# The stamp is written last, so a broken installation is taken up again by the next command.
+$(INSTALLED): pyproject.toml
+	@command -v "$(PYTHON)" > /dev/null || { echo "No Python found as '$(PYTHON)': install Python 3.10 or newer, or name it: make PYTHON=/path/to/python3 lab" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "'$(PYTHON)' is older than Python 3.10: name a newer one, for example make PYTHON=python3.12 lab" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip' || { echo "'$(PYTHON)' cannot make virtual environments: install its venv package (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+	$(RUN) pip install --disable-pip-version-check -e ".[test]"
+	@touch $(INSTALLED)

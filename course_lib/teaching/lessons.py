@@ -1,0 +1,61 @@
+"""The lessons that lie beside the start page, as their headers describe them, and the table that lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from IPython.display import Markdown
+
+from course_lib.teaching.notebooks import NotebookError, find_sources, read_source
+
+START_PAGE = "00_start.py"
+HEADER_KEYS = {"title": str, "minutes_read": int, "minutes_run": int}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson's header: its title, the minutes it takes to read and to run, and its notebook's file name."""
+
+    title: str
+    minutes_read: int
+    minutes_run: int
+    notebook: str
+
+
+def find_lessons(folder: Path) -> list[Lesson]:
+    """The lessons in `folder` in their order; raises NotebookError naming the lesson whose header lacks something."""
+    return [read_lesson(source) for source in find_sources(folder) if source.name != START_PAGE]
+
+
+def read_lesson(source: Path) -> Lesson:
+    """The lesson in `source`; raises NotebookError if its header lacks a title or minutes."""
+    header = read_source(source).metadata.get("course")
+    return Lesson(**_validated(header, source.name), notebook=source.with_suffix(".ipynb").name)
+
+
+def lesson_table(folder: Path = Path(".")) -> Markdown:
+    """A table of the lessons in `folder`, each linked, with its minutes; raises NotebookError if there are none.
+
+    The default is the folder of the notebook that calls, where its kernel runs.
+    """
+    lessons = find_lessons(folder)
+    if not lessons:
+        raise NotebookError(f"{folder.resolve()} holds no lessons: call this from a notebook in notebooks/")
+    rows = [
+        f"| [{lesson.title}]({lesson.notebook}) | {lesson.minutes_read} | {lesson.minutes_run} |" for lesson in lessons
+    ]
+    return Markdown("\n".join(["| lesson | minutes to read | minutes to run |", "|:--|--:|--:|", *rows]))
+
+
+def _validated(header: Any, name: str) -> dict[str, Any]:
+    if not isinstance(header, Mapping):
+        raise NotebookError(f"{name}: its header has no `course:` with {', '.join(HEADER_KEYS)}")
+    for key, kind in HEADER_KEYS.items():
+        value = header.get(key)
+        if type(value) is not kind or not value or (kind is int and value < 0):
+            wanted = "a text" if kind is str else "a whole number of minutes from 1"
+            raise NotebookError(f"{name}: the header's course.{key} is {value!r}; it should be {wanted}")
+    return {key: header[key] for key in HEADER_KEYS}
