@@ -149,10 +149,14 @@ def out_channels(value: Node, in_channels: int) -> int:
 
 def windowed_size(node: Conv | Pool, size: Pair) -> Pair:
     """(height, width) after a convolution or pool over a grid of `size`; below 1 where the kernel does not fit."""
-    return tuple(
-        (extent + 2 * pad - kernel + (stride - 1 if node.padding == "ceil" else 0)) // stride + 1
-        for extent, kernel, stride, pad in zip(size, node.kernel_size, node.stride, padding_of(node), strict=True)
-    )
+    sizes = []
+    for extent, kernel, stride, pad in zip(size, node.kernel_size, node.stride, padding_of(node), strict=True):
+        overhang = stride - 1 if node.padding == "ceil" else 0
+        count = (extent + 2 * pad - kernel + overhang) // stride + 1
+        # A window may hang over the edge, but must begin inside.
+        begins_outside = overhang and (count - 1) * stride >= extent
+        sizes.append(count - 1 if begins_outside else count)
+    return tuple(sizes)
 
 
 def padding_of(node: Conv | Pool) -> Pair:
