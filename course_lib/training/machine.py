@@ -1,0 +1,27 @@
+"""What the machine offers: the device to train on, and whether it computes in bfloat16 rather than emulating it."""
+
+from __future__ import annotations
+
+import torch
+
+
+def default_device() -> torch.device:
+    """The fastest kind of device present: CUDA, then Apple's MPS, then the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 arithmetic is in the device's hardware: AMX or AVX512-BF16 in a CPU, Ampere or later in a GPU.
+
+    Anything else says no, also where PyTorch would run bfloat16 slowly by converting to float32 and back.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+def autocast(device: torch.device, bf16: bool | None) -> torch.autocast:
+    """The context in which a model runs forward: bfloat16 if `bf16`, float32 if not, what the machine has if None."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device) if bf16 is None else bf16)
