@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-_LONGEST = 120
+_LONGEST = 100
 
 
 def difference(actual: Any, expected: Any, where: str, rtol: float, atol: float) -> str | None:
@@ -48,13 +48,18 @@ def describe(value: Any) -> str:
         return f"{kind} of shape {tuple(value.shape)} and dtype {value.dtype}"
     if isinstance(value, tuple) and type(value) is tuple:
         return f"({describe_arguments(value)}{',' if len(value) == 1 else ''})"
-    text = " ".join((str(value) if isinstance(value, np.generic) else repr(value)).split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return shortened(str(value) if isinstance(value, np.generic) else repr(value))
 
 
 def describe_arguments(arguments: tuple) -> str:
     """Show positional arguments as they stand in a call."""
     return ", ".join(describe(argument) for argument in arguments)
+
+
+def shortened(text: str) -> str:
+    """Put ``text`` on one line and cut it where a message would grow too long to read."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
 def is_array(value: Any) -> bool:

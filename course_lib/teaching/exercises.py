@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from course_lib.teaching.compare import describe, describe_arguments, difference
+from course_lib.teaching.compare import describe, describe_arguments, difference, shortened
 
 
 class ExerciseError(Exception):
@@ -94,7 +94,7 @@ def _line(student: Callable[..., Any], error: Exception) -> str:
     """Return the line of the student's own code at which ``error`` came up, "" where it is not to be found."""
     own_file = getattr(getattr(student, "__code__", None), "co_filename", None)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == own_file]
-    return f" (at line {frames[-1].lineno} of the cell: {frames[-1].line})" if frames else ""
+    return f" (at line {frames[-1].lineno} of the cell: {shortened(frames[-1].line)})" if frames else ""
 
 
 def _require_equal(actual: Any, expected: Any, where: str, name: str, rtol: float, atol: float, hint: str = "") -> None:

@@ -6,14 +6,15 @@ from html import escape
 
 import ipywidgets as widgets
 
-# ipywidgets gives a radio button one line of fixed height and the small interface font; a projector needs more of both.
+# ipywidgets gives a radio button one line of fixed height in the small interface font, and sets it over its own text.
 _STYLE = """<style>
 .course-quiz {border-left: 4px solid var(--jp-brand-color1, #1976d2); padding: 4px 0 8px 16px; max-width: 60em}
 .course-quiz .course-quiz-question {font-size: 120%; font-weight: 600; line-height: 1.4; margin: 4px 0}
-.course-quiz .widget-radio-box label {font-size: 115%; height: auto; line-height: 1.4; margin-bottom: 6px;
-  white-space: normal; width: auto; max-width: none; padding-left: 24px; text-indent: -24px}
-.course-quiz .widget-radio-box input {margin: 0 10px 0 0; position: static; width: 14px; height: 14px}
 .course-quiz .widget-radio-box {width: 100%}
+.course-quiz .widget-radio-box label {display: flex; flex-direction: row-reverse; justify-content: flex-end;
+  align-items: baseline; gap: 10px; font-size: 115%; height: auto; line-height: 1.4; margin: 0 0 6px; padding: 0;
+  white-space: normal; width: auto; max-width: none}
+.course-quiz .widget-radio-box input {position: static; flex: none; margin: 0; width: 15px; height: 15px}
 .course-quiz button {font-size: 110%; height: auto; min-height: 32px; line-height: 1.4}
 .course-quiz button:focus-visible, .course-quiz input:focus-visible {outline: 3px solid var(--jp-brand-color1, #1976d2);
   outline-offset: 2px}
@@ -108,7 +109,7 @@ class Quiz(widgets.VBox):
             f"{_mark(answer)} {escape(answer.reason)}</details></li>"
             for answer in self.answers
         )
-        return f'<div><p><strong>{escape(self.question)}</strong></p><ol type="A">{items}</ol></div>'
+        return f"<div><p><strong>{escape(self.question)}</strong></p><ol>{items}</ol></div>"
 
 
 def _mark(answer: Answer) -> str:

@@ -1,0 +1,262 @@
+"""One style for every figure of the course, figures with a text for those who cannot see them, and a table that sets
+the papers' numbers beside measured ones.
+
+Figures are read from the back row of a lecture hall: a figure is shown at 96 CSS pixels an inch, so 14 pt in the figure
+are 14 pt on the page. Colour never carries a meaning alone: each series has its own hatch, marker and line, too.
+"""
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+CSS_PIXELS_PER_INCH = 96
+# 1.5 device pixels for each CSS pixel: sharp on a projector, at half the bytes of 2.
+_DPI = 1.5 * CSS_PIXELS_PER_INCH
+FIGURE_SIZE = (9.0, 4.5)
+"""Width and height in inches: a 1280x720 projector leaves about 900x560 CSS pixels to an output in JupyterLab."""
+
+
+@dataclass(frozen=True)
+class SeriesStyle:
+    """How one series looks: its colour and, for those who cannot tell colours apart, its hatch, marker and line."""
+
+    color: str
+    hatch: str
+    marker: str
+    linestyle: str | tuple
+
+    def line(self) -> dict[str, Any]:
+        """Keyword arguments for ``Axes.plot``."""
+        return {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
+
+    def bar(self) -> dict[str, Any]:
+        """Keyword arguments for ``Axes.bar`` and ``Axes.barh``; white hatches on the colour, black at the edge."""
+        return {"color": self.color, "hatch": self.hatch, "edgecolor": "white", "linewidth": 0}
+
+
+# Colours of Okabe and Ito, "Color Universal Design" (2008), without the four too pale for lines on white.
+SERIES = (
+    SeriesStyle("#0072B2", "", "o", "-"),
+    SeriesStyle("#D55E00", "//", "s", "--"),
+    SeriesStyle("#009E73", "..", "^", "-."),
+    SeriesStyle("#000000", "xx", "D", ":"),
+)
+# Where a number comes from is never mixed up: these three look alike in every figure.
+LIVE, RECORDED, PAPER = SERIES[0], SERIES[2], SERIES[3]
+"""Styles of numbers measured in the notebook, read from a recorded run, and claimed by a paper."""
+
+_RC = {
+    "figure.figsize": FIGURE_SIZE,
+    "figure.facecolor": "white",  # not transparent: black text must stay readable in JupyterLab's dark theme
+    "savefig.facecolor": "white",
+    "figure.dpi": CSS_PIXELS_PER_INCH,
+    "font.size": 15,
+    "axes.titlesize": 17,
+    "axes.labelsize": 15,
+    "xtick.labelsize": 14,
+    "ytick.labelsize": 14,
+    "legend.fontsize": 14,
+    "legend.frameon": False,
+    "legend.handlelength": 3,  # long enough to tell dashes from dots
+    "lines.linewidth": 3,
+    "lines.markersize": 9,
+    "hatch.linewidth": 2,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#d0d0d0",
+    "axes.prop_cycle": mpl.cycler(**{key: [s.line()[key] for s in SERIES] for key in SERIES[0].line()}),
+}
+
+
+def style() -> AbstractContextManager[None]:
+    """Return a context in which figures get the course's fonts, lines and colours: ``with style(): figure = …``."""
+    return mpl.rc_context(_RC)
+
+
+class FigureHTML:
+    """A drawn figure as a notebook shows it: a picture with a text for screen readers.
+
+    ``html`` is an ``<img>`` with the PNG inside and ``alt``, shown at the figure's size in inches times 96 CSS pixels.
+    JupyterLab drops a text given beside ``image/png``, so the picture is published as ``text/html``.
+    """
+
+    def __init__(self, png: bytes, alt: str, width: int) -> None:
+        self.png = png
+        self.alt = alt
+        source = base64.b64encode(png).decode("ascii")
+        self.html = f'<img alt="{escape(alt)}" width="{width}" src="data:image/png;base64,{source}">'
+
+    def __repr__(self) -> str:
+        return self.alt
+
+    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, str]:
+        return {"text/plain": self.alt, "text/html": self.html}
+
+
+def figure_html(figure: Figure, alt: str) -> FigureHTML:
+    """Draw the figure and return it with ``alt``, one or two sentences that say what is to be seen, numbers included.
+
+    The same figure gives the same bytes on one machine; fonts may differ by a pixel on another.
+
+    Raises
+    ------
+    ValueError : if ``alt`` is empty.
+    """
+    if not alt.strip():
+        raise ValueError("a figure needs an alt text that says what is to be seen in it")
+    buffer = io.BytesIO()
+    # Without matplotlib's name and version, which would change the bytes with each release.
+    figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+    return FigureHTML(buffer.getvalue(), alt, round(figure.get_figwidth() * CSS_PIXELS_PER_INCH))
+
+
+def bar_compare(
+    labels: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    *,
+    xlabel: str,
+    title: str = "",
+    number_format: str = "{:,.0f}",
+    styles: Mapping[str, SeriesStyle] | None = None,
+) -> Figure:
+    """Draw horizontal bars, one group a label and in it one bar a series, each with its number at its end.
+
+    Parameters
+    ----------
+    labels : names of the groups, from top to bottom.
+    series : name of each series and its values, one a label, all at least 0.
+    xlabel : what is counted, with its unit.
+    number_format : how a bar's number is written.
+    styles : look of a series by its name, such as ``{"paper": PAPER}``; the others take ``SERIES`` in order.
+
+    Raises
+    ------
+    ValueError : if a series has another length than ``labels``, or there are more series than distinct looks.
+    """
+    for name, values in series.items():
+        if len(values) != len(labels):
+            raise ValueError(f"series {name!r} has {len(values)} values for {len(labels)} labels")
+    if not 1 <= len(series) <= len(SERIES):
+        raise ValueError(f"bars can tell 1 to {len(SERIES)} series apart, not {len(series)}")
+    chosen = dict(zip(series, SERIES, strict=False)) | dict(styles or {})
+    height = 0.8 / len(series)
+    with style():
+        figure = Figure(figsize=(FIGURE_SIZE[0], 1.6 + 0.55 * len(labels) * max(1.0, 0.75 * len(series))))
+        axes = figure.subplots()
+        for number, (name, values) in enumerate(series.items()):
+            places = [group + (number - (len(series) - 1) / 2) * height for group in range(len(labels))]
+            bars = axes.barh(places, values, height=0.92 * height, label=name, **chosen[name].bar())
+            axes.bar_label(bars, [number_format.format(value) for value in values], padding=6, fontsize=14)
+        axes.set(yticks=range(len(labels)), yticklabels=labels, xlabel=xlabel, title=title)
+        axes.xaxis.set_major_formatter("{x:,.10g}")
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.margins(x=0.18)
+        axes.set_xlim(left=0)
+        if len(series) > 1:
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0 if not title else 1.12), ncols=len(series))
+        figure.set_layout_engine("tight")
+    return figure
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A paper's number, the number found here, and the band in which the latter agrees with the paper.
+
+    Parameters
+    ----------
+    claim : what the number is, with the paper's section or table.
+    paper, here : the two numbers, in the same unit.
+    band : lowest and highest value of ``here`` that agrees; it holds ``paper``. An end may be infinite.
+    reason : why the band is as wide as it is, such as the paper's rounding or the spread over seeds.
+    number_format : how numbers are written, such as "{:.1f} %".
+
+    Raises
+    ------
+    ValueError : if the band does not hold the paper's number, or the reason is missing.
+    """
+
+    claim: str
+    paper: float
+    here: float
+    band: tuple[float, float]
+    reason: str
+    number_format: str = "{:g}"
+
+    def __post_init__(self) -> None:
+        if not self.band[0] <= self.paper <= self.band[1]:
+            raise ValueError(f"{self.claim!r}: the band {self.band} does not hold the paper's own {self.paper}")
+        if not self.reason.strip():
+            raise ValueError(f"{self.claim!r}: say why the band is {self.band}")
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the number found here lies in the band, its ends included; NaN never does."""
+        return self.band[0] <= self.here <= self.band[1]
+
+
+class PaperBesideMeasured:
+    """A table of claims; ``frame`` holds what it shows, ``agrees`` one truth value a claim."""
+
+    def __init__(self, claims: Sequence[Claim], measured: str) -> None:
+        self.agrees = [claim.agrees for claim in claims]
+        self.frame = pd.DataFrame([_row(claim, measured) for claim in claims])
+
+    def __repr__(self) -> str:
+        return self.frame.to_string(index=False)
+
+    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, str]:
+        # pandas would cut long texts at 50 characters.
+        with pd.option_context("display.max_colwidth", None):
+            html = self.frame.to_html(index=False, border=0)
+        # JupyterLab sets tables in 13 px, flush right: numbers and sentences need more to be read from afar.
+        for tag in ("th", "td"):
+            html = html.replace(f"<{tag}>", f'<{tag} style="text-align: left; vertical-align: top">')
+        return {
+            "text/plain": repr(self),
+            "text/html": html.replace("<table ", '<table style="font-size: 115%; max-width: 60em" ', 1),
+        }
+
+
+def paper_beside_measured(claims: Sequence[Claim], measured: str = "here") -> PaperBesideMeasured:
+    """Return the table of claims; "agrees?" is computed from each claim's band, never typed.
+
+    ``measured`` heads the column of measured numbers. Numbers of recorded runs go into a table of their own, headed
+    "recorded run". The HTML is the same on every run with equal numbers, so nbval can compare it.
+
+    Raises
+    ------
+    ValueError : if there is no claim.
+    """
+    if not claims:
+        raise ValueError("a table of paper and measurement needs at least one claim")
+    return PaperBesideMeasured(claims, measured)
+
+
+def _row(claim: Claim, measured: str) -> dict[str, str]:
+    written = claim.number_format.format
+    # In full: 27.5 to 28.5 per cent, written as the claim's whole numbers, would read 28 to 28.
+    low, high = (f"{end:,.10g}" for end in claim.band)
+    ends = f"{low} to {high}"
+    if claim.band[1] == math.inf:
+        ends = f"at least {low}"
+    elif claim.band[0] == -math.inf:
+        ends = f"at most {high}"
+    return {
+        "claim": claim.claim,
+        "paper": written(claim.paper),
+        measured: written(claim.here),
+        "agrees?": "✓ yes" if claim.agrees else "✗ no",
+        "agrees means": f"{ends}: {claim.reason}",
+    }

@@ -1,0 +1,201 @@
+"""Figures are readable for everyone, carry a text, and come out the same on every run."""
+
+import base64
+import io
+import itertools
+import math
+import re
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+
+from course_lib.plots import (
+    FIGURE_SIZE,
+    LIVE,
+    PAPER,
+    RECORDED,
+    SERIES,
+    Claim,
+    bar_compare,
+    figure_html,
+    paper_beside_measured,
+    style,
+)
+
+# Machado, Oliveira and Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency" (2009),
+# severity 1.0, on linear RGB.
+DEFICIENCIES = {
+    "none": np.eye(3),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}
+CLAIM = Claim("saves", 28, 28.4, (27.5, 28.5), "the paper rounds", "{:.0f} %")
+
+
+def linear_rgb(color: str) -> np.ndarray:
+    rgb = np.array(to_rgb(color))
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(linear: np.ndarray) -> np.ndarray:
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = np.cbrt(to_xyz @ np.clip(linear, 0, 1) / [0.9505, 1.0, 1.089])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def draw_line() -> Figure:
+    with style():
+        figure = Figure(layout="tight")
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], label="live")
+        axes.set(title="title", xlabel="depth", ylabel="pixels")
+        axes.legend()
+    return figure
+
+
+@pytest.mark.parametrize("look", SERIES, ids=lambda look: look.color)
+def test_every_colour_stands_out_from_white(look) -> None:
+    luminance = linear_rgb(look.color) @ [0.2126, 0.7152, 0.0722]
+    # WCAG 2.1, success criterion 1.4.11: graphical objects need a contrast of 3 to 1.
+    assert 1.05 / (luminance + 0.05) >= 3
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+def test_colours_stay_apart_for_colour_blind_readers(deficiency: str) -> None:
+    seen = [lab(DEFICIENCIES[deficiency] @ linear_rgb(look.color)) for look in SERIES]
+    # A distance of 10 in CIELAB is plain at a glance.
+    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 10
+
+
+@pytest.mark.parametrize("part", ["color", "hatch", "marker", "linestyle"])
+def test_no_two_series_share_a_look(part: str) -> None:
+    assert len({getattr(look, part) for look in SERIES}) == len(SERIES)
+
+
+def test_live_recorded_and_paper_numbers_never_look_alike() -> None:
+    assert len({LIVE, RECORDED, PAPER}) == 3
+
+
+def test_all_text_is_at_least_14_points_at_the_size_shown() -> None:
+    bars = bar_compare(["5x5", "3x3"], {"live": [25, 18], "paper": [25, 18]}, xlabel="weights", title="Cost")
+    for figure in (draw_line(), bars):
+        figure.canvas.draw()
+        sizes = {text.get_text(): text.get_fontsize() for text in figure.findobj(lambda a: hasattr(a, "get_fontsize"))}
+        assert {text for text, size in sizes.items() if text and size < 14} == set()
+
+
+def test_style_ends_with_its_context() -> None:
+    before = Figure().get_figwidth()
+    with style():
+        assert Figure().get_figwidth() == FIGURE_SIZE[0]
+    assert Figure().get_figwidth() == before
+
+
+def test_a_figure_becomes_a_picture_with_its_text() -> None:
+    shown = figure_html(draw_line(), 'The line "live" grows & ends at <1>.')
+    bundle = shown._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(shown) == 'The line "live" grows & ends at <1>.'
+    assert 'alt="The line &quot;live&quot; grows &amp; ends at &lt;1&gt;."' in bundle["text/html"]
+    encoded = re.search(r'src="data:image/png;base64,([^"]+)"', bundle["text/html"]).group(1)
+    picture = Image.open(io.BytesIO(base64.b64decode(encoded)))
+    assert 'width="864"' in bundle["text/html"]
+    assert picture.size == (1296, 648)
+    # Opaque white, so that black text stays readable in a dark theme.
+    assert picture.convert("RGBA").getpixel((0, 0)) == (255, 255, 255, 255)
+
+
+def test_equal_figures_give_equal_bytes() -> None:
+    assert figure_html(draw_line(), "a line").html == figure_html(draw_line(), "a line").html
+
+
+def test_a_figure_without_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs an alt text"):
+        figure_html(draw_line(), " ")
+
+
+def test_bars_show_every_number() -> None:
+    figure = bar_compare(["5x5", "3x3"], {"live": [102400, 73728], "paper": [102400, 73729]}, xlabel="parameters")
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["102,400", "73,728", "102,400", "73,729"]
+    assert [bar.get_width() for container in axes.containers for bar in container] == [102400, 73728, 102400, 73729]
+    assert axes.yaxis_inverted(), "the first label belongs at the top"
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["live", "paper"]
+
+
+def test_bars_take_the_look_asked_for() -> None:
+    figure = bar_compare(["5x5"], {"live": [25], "paper": [25]}, xlabel="weights", styles={"paper": PAPER})
+    live, paper = (container[0] for container in figure.axes[0].containers)
+    assert (live.get_hatch() or "", paper.get_hatch()) == (SERIES[0].hatch, PAPER.hatch)
+
+
+@pytest.mark.parametrize(
+    ("series", "message"),
+    [
+        ({"live": [1]}, "series 'live' has 1 values for 2 labels"),
+        ({}, "1 to 4 series apart, not 0"),
+        ({str(n): [1, 2] for n in range(5)}, "1 to 4 series apart, not 5"),
+    ],
+)
+def test_bars_that_cannot_be_drawn_are_refused(series: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        bar_compare(["5x5", "3x3"], series, xlabel="weights")
+
+
+@pytest.mark.parametrize(
+    ("here", "agrees"), [(27.5, True), (28.5, True), (27.49, False), (28.51, False), (math.nan, False)]
+)
+def test_agreement_is_computed_from_the_band(here: float, agrees: bool) -> None:
+    table = paper_beside_measured([Claim("saves", 28, here, (27.5, 28.5), "the paper rounds")])
+    assert table.agrees == [agrees]
+    assert table.frame["agrees?"].tolist() == ["✓ yes" if agrees else "✗ no"]
+
+
+def test_a_row_names_numbers_band_and_reason() -> None:
+    row = paper_beside_measured([CLAIM], measured="recorded run").frame.iloc[0]
+    assert row.to_dict() == {
+        "claim": "saves",
+        "paper": "28 %",
+        "recorded run": "28 %",
+        "agrees?": "✓ yes",
+        "agrees means": "27.5 to 28.5: the paper rounds",
+    }
+
+
+@pytest.mark.parametrize(
+    ("band", "ends"),
+    [
+        ((0, math.inf), "at least 0"),
+        ((-math.inf, 1e6), "at most 1,000,000"),
+        ((24.5e6, 25.5e6), "24,500,000 to 25,500,000"),
+    ],
+)
+def test_bands_are_written_in_full(band: tuple[float, float], ends: str) -> None:
+    claim = Claim("grows", max(band[0], 1), 1, band, "the sign is the claim")
+    assert paper_beside_measured([claim]).frame["agrees means"][0] == f"{ends}: the sign is the claim"
+
+
+def test_a_table_is_the_same_on_every_run_and_cuts_no_text() -> None:
+    claims = [CLAIM, Claim("long " * 40 + "& <end>", 1, 1, (0, 2), "why")]
+    first, second = (paper_beside_measured(claims)._repr_mimebundle_() for _ in range(2))
+    assert first == second
+    assert "&amp; &lt;end&gt;" in first["text/html"]
+    assert "long long & <end>" in first["text/plain"]
+
+
+def test_claims_that_prove_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"the band \(29, 30\) does not hold the paper's own 28"):
+        Claim("saves", 28, 29, (29, 30), "seeds")
+    with pytest.raises(ValueError, match="say why the band is"):
+        Claim("saves", 28, 28, (27, 29), "")
+    with pytest.raises(ValueError, match="at least one claim"):
+        paper_beside_measured([])
