@@ -12,8 +12,8 @@ start page lists:
     course: {title: Factorized convolutions, minutes_read: 40, minutes_run: 2}
 
 A build notes the SHA-256 of the source in the notebook, as `metadata.course_build.source_sha256`: pairing compares only
-the cells, so without it a notebook could show outputs of an older source. This key, and all else a build adds, stays out
-of the source.
+the cells, so without it a notebook could show outputs of an older source. This key and all else that a build adds stay
+out of the source.
 """
 
 from __future__ import annotations

@@ -1,0 +1,108 @@
+"""A real JupyterLab on 127.0.0.1, a real Chromium, and each notebook opened and run in them once."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser.lab_page import LabPage
+from playwright.sync_api import Browser, sync_playwright
+
+from course_lib.teaching.notebooks import find_sources
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+STEMS = [source.stem for source in find_sources(NOTEBOOKS)]
+EXPLORERS = [("01_factorized_convolutions", "explorer-kernel-factorization")]
+"""Each explorer's notebook, and the class of its root element."""
+SERVER_START_S = 60
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+RUN_TIMEOUT_S = 300
+"""A lesson has 120 s on two cores; a busy machine may need more."""
+
+
+def isolated_environment(home: Path) -> dict[str, str]:
+    """The environment for a server that reads no settings of the user's and leaves nothing in their home."""
+    folders = {
+        "HOME": home,
+        "IPYTHONDIR": home / "ipython",
+        "JUPYTER_CONFIG_DIR": home / "config",
+        "JUPYTER_DATA_DIR": home / "data",
+        "JUPYTER_RUNTIME_DIR": home / "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": home / "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces",
+    }
+    return {**os.environ, **{name: str(folder) for name, folder in folders.items()}}
+
+
+def wait_for_server(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> dict[str, str]:
+    """What the server says of itself once it listens: its url and token among others."""
+    deadline = time.monotonic() + SERVER_START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        for found in runtime.glob("jpserver-*.json"):
+            return json.loads(found.read_text(encoding="utf-8"))
+        time.sleep(0.2)
+    pytest.fail(f"JupyterLab did not start within {SERVER_START_S} s:\n{log.read_text(encoding='utf-8')}")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A running JupyterLab on a copy of the notebooks, so that no test changes the course's own."""
+    home = tmp_path_factory.mktemp("home")
+    root = shutil.copytree(NOTEBOOKS, tmp_path_factory.mktemp("root") / "notebooks")
+    options = ["--no-browser", "--ip=127.0.0.1", "--port=0", "--expose-app-in-browser", "--LabApp.news_url=None"]
+    as_root = ["--allow-root"] if os.geteuid() == 0 else []
+    log = home / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options, *as_root, f"--ServerApp.root_dir={root}"],
+            env=isolated_environment(home),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield wait_for_server(process, home / "runtime", log)
+    finally:
+        process.send_signal(signal.SIGTERM)  # the server ends its kernels
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if chromium is None:
+        pytest.skip("no chromium found; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS, headless=True)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest, server: dict[str, str], browser: Browser) -> Iterator[LabPage]:
+    """The notebook named by the test's parameter, opened, and all its cells run."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    lab = LabPage(page, server["url"], server["token"])
+    lab.open(f"{request.param}.ipynb")
+    lab.run_all(RUN_TIMEOUT_S)
+    yield lab
+    lab.close()
