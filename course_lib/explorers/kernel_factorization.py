@@ -71,13 +71,13 @@ class KernelFactorization:
                 f"One {size} convolution, {where}: {megas(self.before.macs)} MACs, {self.before.params:,} parameters."
             )
         field = "×".join(map(str, self.after.receptive_field))
+        between = {"relu": "ReLU", "linear": "no ReLU"}[self.between]
         change = (
             f"saves {self.macs_saving:.0%} of the" if self.macs_saving >= 0 else f"costs {-self.macs_saving:.0%} more"
         )
         return (
             f"{size} as {' · '.join(self.kernels)} with {between} between, {where}, sees the same {field} patch "
-            f"and {change} MACs: "
-            f"{megas(self.before.macs)} become {megas(self.after.macs)}. "
+            f"and {change} MACs: {megas(self.before.macs)} become {megas(self.after.macs)}. "
             f"Parameters: {self.before.params:,} become {self.after.params:,}."
         )
 
