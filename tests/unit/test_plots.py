@@ -90,7 +90,7 @@ def test_live_recorded_and_paper_numbers_never_look_alike() -> None:
 def test_all_text_is_at_least_14_points_at_the_size_shown() -> None:
     bars = bar_compare(["5x5", "3x3"], {"live": [25, 18], "paper": [25, 18]}, xlabel="weights", title="Cost")
     for figure in (draw_line(), bars):
-        figure.canvas.draw()
+        figure.draw_without_rendering()
         texts = figure.findobj(lambda artist: isinstance(artist, Text) and artist.get_text())
         assert [text.get_text() for text in texts if text.get_fontsize() < 14] == []
 
