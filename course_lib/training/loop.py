@@ -107,8 +107,7 @@ class _Run:
         # Sums stay on the device: reading them with .item() would make every step wait for the GPU.
         losses, correct = torch.zeros(self.steps, device=self.device), torch.zeros((), device=self.device)
         for step, batch in enumerate(order.tensor_split(self.steps)):
-            # The middle of the step: neither the first step nor the last is wasted on a learning rate of 0.
-            learning_rate = self.recipe.learning_rate_at(epoch + (step + 0.5) / self.steps)
+            learning_rate = self.learning_rate(epoch, step)
             losses[step], hits = self.step(batch, learning_rate)
             correct += hits
             bar.update()
@@ -138,15 +137,19 @@ class _Run:
         self.optimizer.step()
         return loss.detach(), (logits.argmax(1) == labels).sum()
 
+    def learning_rate(self, epoch: int, step: int) -> float:
+        """The recipe's rate in the middle of the step: neither the first nor the last is wasted on a rate of 0."""
+        return self.recipe.learning_rate_at(epoch + (step + 0.5) / self.steps)
+
     def _check_finite(self, losses: Tensor, epoch: int) -> None:
         bad = (~losses.isfinite()).nonzero()
         if not len(bad):
             return
         step = int(bad[0])
-        rate = self.recipe.learning_rate_at(epoch + (step + 0.5) / self.steps)
         raise DivergedError(
-            f"The loss is {losses[step].item()} at step {step + 1} of epoch {epoch + 1}, learning rate {rate:.3g}; try "
-            f"learning_rate={self.recipe.learning_rate / 10:.3g}, a longer warm-up, or batch norm in the model."
+            f"The loss is {losses[step].item()} at step {step + 1} of epoch {epoch + 1}, learning rate "
+            f"{self.learning_rate(epoch, step):.3g}; try learning_rate={self.recipe.learning_rate / 10:.3g}, "
+            "a longer warm-up, or batch norm in the model."
         )
 
 
