@@ -24,6 +24,7 @@ def self_check() -> pd.DataFrame:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "CPU threads": str(torch.get_num_threads()),
         "bfloat16 in hardware": "yes" if has_bf16(device) else "no: training runs in float32, more slowly",
-        "images": f"{images.name}: {len(images.train.labels):,} to train on, {len(images.test.labels):,} to test on",
+        "images to train on": f"{len(images.train.labels):,} ({images.name})",
+        "images to test on": f"{len(images.test.labels):,} ({images.name})",
     }
     return pd.DataFrame({"found": found})

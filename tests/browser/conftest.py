@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +49,13 @@ def isolated_environment(home: Path) -> dict[str, str]:
     return {**os.environ, **{name: str(folder) for name, folder in folders.items()}}
 
 
+def decline_news(home: Path) -> None:
+    """Answer JupyterLab's question about news and updates: both need a network, and the question covers the page."""
+    settings = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}), encoding="utf-8")
+
+
 def wait_for_server(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> dict[str, str]:
     """What the server says of itself once it listens: its url and token among others."""
     deadline = time.monotonic() + SERVER_START_S
@@ -64,8 +71,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     """A running JupyterLab on a copy of the notebooks, so that no test changes the course's own."""
     home = tmp_path_factory.mktemp("home")
     root = shutil.copytree(NOTEBOOKS, tmp_path_factory.mktemp("root") / "notebooks")
-    options = ["--no-browser", "--ip=127.0.0.1", "--port=0", "--expose-app-in-browser", "--LabApp.news_url=None"]
+    options = ["--no-browser", "--ip=127.0.0.1", "--port=0", "--expose-app-in-browser"]
     as_root = ["--allow-root"] if os.geteuid() == 0 else []
+    decline_news(home)
     log = home / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -98,11 +106,36 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def lab(request: pytest.FixtureRequest, server: dict[str, str], browser: Browser) -> Iterator[LabPage]:
-    """The notebook named by the test's parameter, opened, and all its cells run."""
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    lab = LabPage(page, server["url"], server["token"])
-    lab.open(f"{request.param}.ipynb")
-    lab.run_all(RUN_TIMEOUT_S)
-    yield lab
-    lab.close()
+def open_notebook(server: dict[str, str], browser: Browser) -> Iterator[Callable[[str], LabPage]]:
+    """Opens a notebook and runs all its cells, unless it is the one opened last; only one is open at a time."""
+    opened: list[LabPage] = []
+
+    def open_and_run(notebook: str) -> LabPage:
+        if opened and opened[-1].notebook == notebook:
+            return opened[-1]
+        if opened:
+            opened.pop().close()
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        opened.append(LabPage(page, notebook, server["url"], server["token"]))
+        opened[-1].open()
+        opened[-1].run_all(RUN_TIMEOUT_S)
+        return opened[-1]
+
+    yield open_and_run
+    for lab in opened:
+        lab.close()
+
+
+@pytest.fixture
+def lab(notebook: str, open_notebook: Callable[[str], LabPage]) -> LabPage:
+    """The notebook with the name of the test's parameter, opened, and all its cells run."""
+    return open_notebook(f"{notebook}.ipynb")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of one notebook follow one another, so that it is opened and run once."""
+    places = [place for place, item in enumerate(items) if "lab" in getattr(item, "fixturenames", ())]
+    ordered = sorted((items[place] for place in places), key=lambda item: item.callspec.params["notebook"])
+    for place, item in zip(places, ordered, strict=True):
+        items[place] = item

@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from playwright.sync_api import ConsoleMessage, Error, Locator, Page
+from playwright.sync_api import ConsoleMessage, Error, Locator, Page, TimeoutError
 
-START_TIMEOUT_MS = 60_000
+START_TIMEOUT_MS = 120_000
+WIDGET_TIMEOUT_MS = 2_000
+"""A widget in view is drawn well within this; longer would only lengthen the search."""
 CELL_STATES = """() => window.jupyterapp.shell.currentWidget.content.widgets
     .filter(cell => cell.model.type === 'code' && cell.model.sharedModel.getSource().trim())
     .map(cell => ({
@@ -22,24 +24,30 @@ NOTEBOOK_READY = """name => {
     return panel?.context?.path === name && panel.context.isReady && panel.sessionContext.isReady
         && panel.sessionContext.session?.kernel?.status === 'idle';
 }"""
+WIDGET_CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets.flatMap((cell, index) =>
+    JSON.stringify(cell.model.outputs?.toJSON() ?? '').includes('jupyter.widget-view') ? [index] : [])"""
+SCROLL_TO_CELL = "async index => { await window.jupyterapp.shell.currentWidget.content.scrollToItem(index, 'start'); }"
 KERNEL_IDLE = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
 
 
 class LabPage:
-    """One notebook in one browser page; `errors` holds each console error and uncaught exception since it opened."""
+    """The notebook of that file name in a browser page of its own.
 
-    def __init__(self, page: Page, server_url: str, token: str) -> None:
+    `errors` holds each console error and uncaught exception since it opened.
+    """
+
+    def __init__(self, page: Page, notebook: str, server_url: str, token: str) -> None:
         self.page = page
+        self.notebook = notebook
         self.errors: list[str] = []
-        self._server_url, self._token = server_url, token
+        self._address = f"{server_url}lab/tree/{quote(notebook)}?{urlencode({'token': token})}"
         page.on("console", self._note_console)
         page.on("pageerror", self._note_exception)
 
-    def open(self, notebook: str) -> None:
-        """Open a notebook by its file name and wait until its kernel is idle."""
-        address = f"{self._server_url}lab/tree/{quote(notebook)}?{urlencode({'token': self._token})}"
-        self.page.goto(address)
-        self.page.wait_for_function(NOTEBOOK_READY, arg=notebook, timeout=START_TIMEOUT_MS)
+    def open(self) -> None:
+        """Open the notebook and wait until its kernel is idle."""
+        self.page.goto(self._address)
+        self.page.wait_for_function(NOTEBOOK_READY, arg=self.notebook, timeout=START_TIMEOUT_MS)
 
     def run_all(self, timeout_s: float) -> None:
         """Run all cells from a cleared notebook and wait until the last is done and the kernel idle."""
@@ -59,19 +67,20 @@ class LabPage:
         ]
 
     def find(self, selector: str) -> Locator:
-        """The first element that matches in the notebook, scrolled into view.
+        """The first widget that matches in the notebook, scrolled into view; raises AssertionError if there is none.
 
-        JupyterLab keeps only the cells near the visible ones in the document, so this scrolls from cell to cell.
+        JupyterLab keeps only the cells near the visible ones in the document, so this scrolls from widget to widget.
         """
-        count = self.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
         element = self.page.locator(f".jp-Notebook {selector}").first
-        for index in range(count):
-            scroll = "async i => { await window.jupyterapp.shell.currentWidget.content.scrollToItem(i, 'start'); }"
-            self.page.evaluate(scroll, index)
-            if element.count():
-                element.scroll_into_view_if_needed()
-                return element
-        raise AssertionError(f"no cell of the notebook shows {selector}")
+        for index in self.page.evaluate(WIDGET_CELLS):
+            self.page.evaluate(SCROLL_TO_CELL, index)
+            try:
+                element.wait_for(state="attached", timeout=WIDGET_TIMEOUT_MS)
+            except TimeoutError:
+                continue
+            element.scroll_into_view_if_needed()
+            return element
+        raise AssertionError(f"no widget of {self.notebook} is {selector}")
 
     def set_theme(self, name: str) -> None:
         """Change to "JupyterLab Light" or "JupyterLab Dark"."""

@@ -8,13 +8,14 @@ from browser.lab_page import LabPage
 THEMES = ["JupyterLab Dark", "JupyterLab Light"]
 
 
-@pytest.mark.parametrize("lab", STEMS, indirect=True)
+@pytest.mark.parametrize("notebook", STEMS)
 def test_notebook_runs_without_errors(lab: LabPage) -> None:
+    lab.screenshot(lab.notebook.removesuffix(".ipynb"))
     assert lab.cell_problems() == []
     assert lab.errors == []
 
 
-@pytest.mark.parametrize(("lab", "css_class"), EXPLORERS, indirect=["lab"])
+@pytest.mark.parametrize(("notebook", "css_class"), EXPLORERS)
 def test_a_key_press_changes_picture_and_text(lab: LabPage, css_class: str) -> None:
     explorer = ExplorerOnPage(lab.find(f".course-explorer.{css_class}"))
     before = explorer.picture.get_attribute("src"), explorer.picture.get_attribute("alt"), explorer.summary
@@ -26,7 +27,7 @@ def test_a_key_press_changes_picture_and_text(lab: LabPage, css_class: str) -> N
     assert lab.errors == []
 
 
-@pytest.mark.parametrize(("lab", "css_class"), EXPLORERS, indirect=["lab"])
+@pytest.mark.parametrize(("notebook", "css_class"), EXPLORERS)
 def test_explorer_fits_the_page_in_both_themes(lab: LabPage, css_class: str) -> None:
     root = lab.find(f".course-explorer.{css_class}")
     for theme in THEMES:

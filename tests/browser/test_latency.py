@@ -13,7 +13,7 @@ BOUND_MS = 100
 """Within a tenth of a second an answer seems to be the hand's own doing (Nielsen, Usability Engineering, 1993, 5.5)."""
 
 
-@pytest.mark.parametrize(("lab", "css_class"), EXPLORERS, indirect=["lab"])
+@pytest.mark.parametrize(("notebook", "css_class"), EXPLORERS)
 def test_latency_of_a_key_press(
     lab: LabPage, css_class: str, report_line: Callable[[str], None], pytestconfig: pytest.Config
 ) -> None:

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from course_lib.teaching.checked_cells import count_cells, is_compared
-from course_lib.teaching.lessons import read_lesson
+from course_lib.teaching.lessons import START_PAGE, read_lesson
 from course_lib.teaching.notebooks import COMPARED_TAG, code_cells, find_problems, find_sources, has_tag
 
 UNCHECKED_SHARE = 0.5
@@ -15,10 +15,10 @@ UNCHECKED_SHARE = 0.5
 count or measurement that follows. With more, it states things that no run confirms."""
 
 
-def test_the_start_page_is_there_and_every_notebook_has_a_source(notebooks_folder: Path) -> None:
+def test_start_page_and_lessons_are_there_and_every_notebook_has_a_source(notebooks_folder: Path) -> None:
     sources = find_sources(notebooks_folder)
-    assert sources
-    assert sources[0].stem == "00_start"
+    assert sources[0].name == START_PAGE
+    assert len(sources) > 1
     assert {path.stem for path in notebooks_folder.glob("*.ipynb")} <= {source.stem for source in sources}
 
 
