@@ -40,7 +40,7 @@ clean:  ## remove the environment and everything made by tools; notebooks and da
 $(INSTALLED): pyproject.toml
 	@command -v "$(PYTHON)" > /dev/null || { echo "No Python found as '$(PYTHON)': install Python 3.10 or newer, or name it: make PYTHON=/path/to/python3 lab" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "'$(PYTHON)' is older than Python 3.10: name a newer one, for example make PYTHON=python3.12 lab" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import ensurepip' || { echo "'$(PYTHON)' cannot make virtual environments: install its venv package (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip' 2> /dev/null || { echo "'$(PYTHON)' cannot make virtual environments: install its venv package (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
 	$(RUN) pip install --disable-pip-version-check -e ".[test]"
 	@touch $(INSTALLED)

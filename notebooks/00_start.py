@@ -17,9 +17,9 @@
 # %% [markdown]
 # # The Inception networks, measured
 #
-# Between 2014 and 2016 four papers turned one network, GoogLeNet, into Inception-v4, one idea at a time. In this course you
-# take the ideas apart: you read what a paper claims, say what you expect, and measure it on real images in under a minute.
-# Paper and measurement then stand side by side. Where they disagree, we find out why.
+# Between 2014 and 2016 four papers led from GoogLeNet to Inception-v4, one idea at a time. In this course you take the
+# ideas apart: you read what a paper claims, say what you expect, and measure it on real images in under a minute. Paper
+# and measurement then stand side by side. Where they disagree, we find out why.
 
 # %% [markdown]
 # ## The lessons
@@ -38,7 +38,7 @@ lesson_table()
 # - When a lesson asks for a prediction, answer before you run on. A wrong guess is worth more than none.
 # - Move the sliders. With the keyboard: **Tab** to a slider, then the arrow keys.
 # - Each exercise has a check that tells you what is wrong, not only that it is.
-# - Lost? **Kernel > Restart Kernel and Run All Cells** brings back a clean state. You cannot break anything.
+# - Lost? **Kernel > Restart Kernel and Run All Cells** brings back a clean state.
 
 # %% [markdown]
 # ## Is everything here?
