@@ -18,7 +18,7 @@ from course_lib.teaching.notebooks import find_sources
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STEMS = [source.stem for source in find_sources(NOTEBOOKS)]
-EXPLORERS = [("01_factorized_convolutions", "explorer-kernel-factorization")]
+EXPLORERS = [("02_factorized_convolutions", "explorer-kernel-factorization")]
 """Each explorer's notebook, and the class of its root element."""
 SERVER_START_S = 60
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
