@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .counting import LayerCost, TotalCost, cost, layers, out_channels, total
-from .rewriting import factorize, peel_3x3, rewrite, split_5x5
+from .drawing import Diagram, diagram
+from .fitting import smallest_input
+from .rewriting import factorize, peel_3x3, rewrite, split_5x5, with_fields
 from .vocabulary import (
     ArchitectureError,
     Auxiliary,
@@ -44,6 +46,7 @@ __all__ = [
     "Auxiliary",
     "Branches",
     "Conv",
+    "Diagram",
     "LayerCost",
     "Linear",
     "Node",
@@ -59,6 +62,7 @@ __all__ = [
     "conv",
     "cost",
     "describe",
+    "diagram",
     "dropout",
     "factorize",
     "global_avg_pool",
@@ -72,8 +76,10 @@ __all__ = [
     "residual",
     "rewrite",
     "seq",
+    "smallest_input",
     "split_5x5",
     "total",
+    "with_fields",
 ]
 
 

@@ -8,7 +8,8 @@ from functools import cache, singledispatch
 import torch
 from torch import Tensor, nn
 
-from .counting import out_channels, padding_of
+from .counting import out_channels, padding_of, windowed_size
+from .fitting import smallest_input
 from .vocabulary import (
     AdaptiveAvgPool,
     ArchitectureError,
@@ -85,7 +86,7 @@ class ResidualModule(nn.Module):
 
 
 class AuxiliaryModule(nn.Module):
-    """Holds an auxiliary head; `NetworkWithHeads` decides when it runs."""
+    """Holds an auxiliary head; `Network` decides when it runs."""
 
     def __init__(self, head: nn.Module, weight: float) -> None:
         super().__init__()
@@ -96,23 +97,55 @@ class AuxiliaryModule(nn.Module):
         return self.head(x)
 
 
-class NetworkWithHeads(nn.Sequential):
-    """A network with auxiliary heads: in training a named tuple (logits, then the heads' logits from the deepest up),
-    in eval logits alone."""
+class Network(nn.Sequential):
+    """What `build` makes of a value. With auxiliary heads it gives, in training, a named tuple (logits, then the heads'
+    logits from the deepest up); in eval, and without heads, one tensor.
+
+    Attributes:
+        architecture: the value it was built from; None in a slice of a network, which takes any input.
+        in_channels: channels of the images it takes.
+        name: of the network, where it has one.
+
+    Raises:
+        ArchitectureError: from the call, before anything runs, if the input is not (N, in_channels, height, width) or
+            is too small; the message states the smallest size.
+    """
+
+    architecture: Sequence | None = None
+    in_channels: int | None = None
+    name: str = ""
+
+    @classmethod
+    def of(cls, value: Sequence, in_channels: int) -> Network:
+        """The network of a value, as `build` documents."""
+        network = cls(_children(value, in_channels, None))
+        network.architecture, network.in_channels = value, in_channels
+        # Counted once, so that a call compares integers; heads run, and may need more pixels, in training only.
+        network._smallest = {heads: smallest_input(value, heads=heads) for heads in (False, True)}
+        return network
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        if self.architecture is not None:
+            self._check_input(x)
         heads: dict[str, Tensor] = {}
         for name, part in self.named_children():
             if not isinstance(part, AuxiliaryModule):
                 x = part(x)
             elif self.training:
                 heads[name] = part(x)
-        if not self.training:
-            return x
-        return _outputs_type(tuple(reversed(heads)))(x, *reversed(heads.values()))
+        return _outputs_type(tuple(reversed(heads)))(x, *reversed(heads.values())) if heads else x
+
+    def _check_input(self, x: Tensor) -> None:
+        height, width = self._smallest[self.training]
+        if x.dim() != 4 or x.shape[1] != self.in_channels or x.shape[2] < height or x.shape[3] < width:
+            when = " in training, with its auxiliary heads" if self._smallest[True] != self._smallest[False] else ""
+            raise ArchitectureError(
+                f"{self.name or 'the network'} takes images of shape (N, {self.in_channels}, height, width), at least "
+                f"{height}x{width}{when if self.training else ''}; got {tuple(x.shape)}."
+            )
 
 
-def build(value: Node, in_channels: int) -> nn.Module:
+def build(value: Node, in_channels: int) -> Network:
     """The module that `value` describes, for inputs of shape (N, in_channels, H, W), float32, freshly initialised as
     PyTorch does by default.
 
@@ -121,10 +154,7 @@ def build(value: Node, in_channels: int) -> nn.Module:
     Raises:
         ArchitectureError: if parts cannot follow one another whatever the input's size.
     """
-    whole = seq(value)
-    heads = [part for part in whole.layers if isinstance(part, Auxiliary)]
-    modules = _children(whole, in_channels, None)
-    return NetworkWithHeads(modules) if heads else nn.Sequential(modules)
+    return Network.of(seq(value), in_channels)
 
 
 @cache
@@ -148,6 +178,8 @@ def _known_grid(node: Node, grid: tuple[int, int] | None) -> tuple[int, int] | N
         return node.grid
     if isinstance(node, Linear):
         return (1, 1)
+    if isinstance(node, Conv | Pool):
+        return grid and windowed_size(node, grid)
     if isinstance(node, Sequence):
         for part in node.layers:
             grid = _known_grid(part, grid)

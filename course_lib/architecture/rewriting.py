@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from .counting import out_channels
 from .vocabulary import (
@@ -49,6 +50,12 @@ def rewrite(value: Node, rule: Rule, in_channels: int | None = None) -> Node:
     elif isinstance(value, Auxiliary):
         value = replace(value, head=rewrite(value.head, rule, in_channels))
     return rule(value, in_channels)
+
+
+def with_fields(value: Node, kind: type[Node], **fields: Any) -> Node:
+    """`value` with these fields in every part of `kind`: `with_fields(value, Conv, norm=False, bias=True)` is a network
+    without batch normalisation."""
+    return rewrite(value, lambda node, _: replace(node, **fields) if isinstance(node, kind) else node)
 
 
 def peel_3x3(value: Node, kernel_size: int, *, between: Activation = "relu") -> Node:

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from course_lib.architecture import (
     ArchitectureError,
+    Conv,
     Node,
     Pool,
     adaptive_avg_pool,
@@ -34,7 +35,9 @@ from course_lib.architecture import (
     residual,
     rewrite,
     seq,
+    smallest_input,
     total,
+    with_fields,
 )
 
 EXHAUSTIVE = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
@@ -212,6 +215,62 @@ def test_auxiliary_heads_answer_in_training_only_and_deepest_first() -> None:
 def test_nonsense_is_named(make: object, sentence: str) -> None:
     with pytest.raises(ArchitectureError, match=sentence):
         make()
+
+
+@EXHAUSTIVE
+@given(architectures(max_parts=6))
+@example(max_pool(3, 2, padding="ceil") >> max_pool(1, 2, padding="ceil") >> max_pool(2, 2, padding="ceil"))
+@example(conv(4, 7, 2) >> INCEPTION_A >> avg_pool(5, 3, padding="valid") >> CLASSIFIER)
+def test_one_pixel_less_than_the_smallest_input_does_not_fit(value: Node) -> None:
+    height, width = smallest_input(value)
+    total(value, (3, height, width))
+    for shape in ((3, height - 1, width), (3, height, width - 1)):
+        if min(shape) > 0:
+            with pytest.raises(ArchitectureError):
+                total(value, shape)
+
+
+def test_a_head_may_need_more_pixels_and_only_in_training() -> None:
+    head = avg_pool(5, 3, padding="valid") >> conv(4, 3, padding="valid") >> global_avg_pool() >> linear(2)
+    value = conv(4, 3, 2) >> auxiliary(head, 0.4).named("aux") >> CLASSIFIER
+    assert smallest_input(value, heads=False) == (1, 1)
+    assert smallest_input(value) == (21, 21)  # a grid of 11, of which the pool leaves 3
+    model = build(value, 3)
+    assert len(model.train()(torch.randn(2, 3, 21, 21))) == 2
+    assert model.eval()(torch.randn(2, 3, 20, 21)).shape == (2, 10)
+    with pytest.raises(
+        ArchitectureError, match=r"at least 21x21 in training, with its auxiliary heads; got \(2, 3, 20, 21\)"
+    ):
+        model.train()(torch.randn(2, 3, 20, 21))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 6, 9), (2, 3, 9, 6), (2, 1, 9, 9), (3, 9, 9)])
+def test_a_call_with_a_wrong_input_names_the_right_one(shape: tuple[int, ...]) -> None:
+    model = build(conv(8, 7, padding="valid"), 3)
+    assert model(torch.zeros(2, 3, 7, 7)).shape == (2, 8, 1, 1)
+    with pytest.raises(
+        ArchitectureError, match=r"the network takes images of shape \(N, 3, height, width\), at least 7x7; got"
+    ):
+        model(torch.zeros(shape))
+
+
+def test_a_slice_of_a_network_runs() -> None:
+    model = build(conv(8, 3) >> conv(4, 3) >> CLASSIFIER, 3).eval()
+    x = torch.randn(1, 3, 5, 5)
+    assert torch.equal(model[1:](model[0](x)), model(x))
+
+
+def test_a_fixed_grid_is_followed_through_convolutions_and_pools() -> None:
+    value = adaptive_avg_pool(8) >> conv(4, 3, padding="valid") >> max_pool(3, 2) >> dropout(0.1) >> linear(2)
+    assert build(value, 3)(torch.randn(2, 3, 11, 13)).shape == (2, 2)
+
+
+def test_with_fields_changes_every_part_of_a_kind_and_no_other() -> None:
+    plain = with_fields(INCEPTION_A >> CLASSIFIER, Conv, norm=False, bias=True)
+    model = build(plain, 3)
+    assert not [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert all(module.bias is not None for module in model.modules() if isinstance(module, nn.Conv2d))
+    assert with_fields(plain, Conv, norm=True, bias=False) == INCEPTION_A >> CLASSIFIER
 
 
 def test_values_compare_by_content_and_flatten() -> None:
