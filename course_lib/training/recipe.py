@@ -56,13 +56,13 @@ class Recipe:
     """
 
     epochs: int = 4
-    batch_size: int = 128
+    batch_size: int = 64
     optimizer: str = "sgd"
     learning_rate: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
     schedule: str = "cosine"
-    warmup_epochs: float = 1.0
+    warmup_epochs: float = 0.5
     label_smoothing: float = 0.0
     pad: int = 2
     flip: bool = True
