@@ -1,0 +1,20 @@
+"""Shapes as people write them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """(3, 299, 299) as "3x299x299"."""
+    return "x".join(map(str, shape))
+
+
+def input_shape(text: str) -> tuple[int, int, int]:
+    """ "3x299x299" as (3, 299, 299), for an argument parser."""
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"an input is CHANNELSxHEIGHTxWIDTH, such as 3x299x299; got {text!r}")
+    channels, height, width = map(int, match.groups())
+    return channels, height, width

@@ -1,0 +1,44 @@
+"""The Inception family, one file a paper: each network is a value that `create_model` builds.
+
+Nothing here imports torch before a model is made or weights are loaded.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+# Importing a file lists its networks.
+from . import bn_inception, googlenet, inception_v3, inception_v4, small_inception  # noqa: F401
+from .registry import Entry, architecture, entry, list_models, trunk
+
+if TYPE_CHECKING:
+    from .creation import create_model
+    from .pretrained import WeightsError, load_pretrained, reference_options, tensorflow_normalization
+
+__all__ = [
+    "Entry",
+    "WeightsError",
+    "architecture",
+    "create_model",
+    "entry",
+    "list_models",
+    "load_pretrained",
+    "reference_options",
+    "tensorflow_normalization",
+    "trunk",
+]
+
+_NEED_TORCH = {
+    "create_model": "creation",
+    "WeightsError": "pretrained",
+    "load_pretrained": "pretrained",
+    "reference_options": "pretrained",
+    "tensorflow_normalization": "pretrained",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NEED_TORCH:
+        return getattr(import_module(f".{_NEED_TORCH[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,111 @@
+"""The networks by name: what each is called with, its paper, and the value it gives."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from course_lib.architecture import ArchitectureError, Auxiliary, Sequence, seq
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One network of the family.
+
+    Attributes:
+        make: function of (num_classes, aux where there are heads, options) that gives the value.
+        paper: authors, year and title.
+        input_shape: (channels, height, width) it is made for.
+        num_classes: classes of the data it is made for.
+    """
+
+    make: Callable[..., Sequence]
+    paper: str
+    input_shape: tuple[int, int, int]
+    num_classes: int
+
+    @property
+    def has_heads(self) -> bool:
+        """Whether the paper gives it auxiliary classifiers."""
+        return "aux" in inspect.signature(self.make).parameters
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The network's own options and their defaults."""
+        parameters = inspect.signature(self.make).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+NETWORKS: dict[str, Entry] = {}
+
+
+def register(
+    *, paper: str, input_shape: tuple[int, int, int], num_classes: int = 1000
+) -> Callable[[Callable[..., Sequence]], Callable[..., Sequence]]:
+    """Decorator that lists a network under its function's name."""
+
+    def add(make: Callable[..., Sequence]) -> Callable[..., Sequence]:
+        NETWORKS[make.__name__] = Entry(make, paper, input_shape, num_classes)
+        return make
+
+    return add
+
+
+def entry(name: str) -> Entry:
+    """What is known of the network `name`.
+
+    Raises:
+        ArchitectureError: if there is no such network; the message lists those there are.
+    """
+    if name not in NETWORKS:
+        close = get_close_matches(str(name), NETWORKS, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ArchitectureError(f"there is no network {name!r}; {hint}The networks are {', '.join(NETWORKS)}.")
+    return NETWORKS[name]
+
+
+def architecture(name: str, num_classes: int = 1000, aux: bool = False, **options: Any) -> Sequence:
+    """The value of the network `name`, without loading torch.
+
+    Args:
+        name: one of `list_models()`.
+        num_classes: number of logits.
+        aux: with the paper's auxiliary classifiers, which run in training only.
+        options: the network's own, as its function documents (`course_lib.models.inception_v3.inception_v3` ...).
+
+    Raises:
+        ArchitectureError: for an unknown name or option, an option's value outside its range, fewer than one class, or
+            `aux=True` where the paper has no heads.
+    """
+    known = entry(name)
+    check_count("num_classes", num_classes)
+    for option in options:
+        if option not in known.options:
+            raise ArchitectureError(f"{name} has no option {option!r}; its options are {', '.join(known.options)}.")
+    if known.has_heads:
+        return known.make(num_classes, aux, **options)
+    if aux:
+        with_heads = ", ".join(other for other in NETWORKS if NETWORKS[other].has_heads)
+        raise ArchitectureError(f"{name} has no auxiliary heads, so use aux=False; {with_heads} have them.")
+    return known.make(num_classes, **options)
+
+
+def check_count(what: str, count: object) -> None:
+    """Raises ArchitectureError unless `count` is a whole number of at least 1."""
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ArchitectureError(f"{what} must be a whole number of at least 1; got {count!r}.")
+
+
+def list_models() -> list[str]:
+    """Names of all networks, in the order of the papers."""
+    return list(NETWORKS)
+
+
+def trunk(value: Sequence) -> Sequence:
+    """A network without its auxiliary heads and without its classifier, from the global pool on: what receptive fields
+    are stated for."""
+    parts = [part for part in value.layers if not isinstance(part, Auxiliary)]
+    return seq(*parts[: [part.name for part in parts].index("global_pool")])
