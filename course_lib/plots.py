@@ -8,13 +8,14 @@ are 14 pt on the page. Colour never carries a meaning alone: each series has its
 import base64
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -167,6 +168,33 @@ def bar_compare(
         if len(series) > 1:
             axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0 if not title else 1.12), ncols=len(series))
         figure.set_layout_engine("tight")
+    return figure
+
+
+def matrix_gallery(
+    rows: Mapping[str, Iterable[np.ndarray]], *, titles: Sequence[str], captions: Sequence[str]
+) -> Figure:
+    """Draw matrices as pictures, orange and purple for the two signs, white for zero.
+
+    Args:
+        rows: name of each row and its matrices, one a title.
+        titles: above the columns.
+        captions: below the columns.
+    """
+    with style():
+        figure = Figure(figsize=(2.2 * len(titles), 2.6 * len(rows)), layout="constrained")
+        grid = figure.subplots(len(rows), len(titles), squeeze=False)
+        for axes_row, (name, matrices) in zip(grid, rows.items(), strict=True):
+            axes_row[0].set_ylabel(name, fontsize=17)
+            for axes, matrix in zip(axes_row, matrices, strict=True):
+                limit = np.abs(matrix).max()
+                axes.imshow(matrix, cmap="PuOr_r", vmin=-limit, vmax=limit)
+                axes.set(xticks=(), yticks=())
+                axes.grid(visible=False)
+        for axes, title in zip(grid[0], titles, strict=True):
+            axes.set_title(title)
+        for axes, caption in zip(grid[-1], captions, strict=True):
+            axes.set_xlabel(caption, fontsize=17)
     return figure
 
 

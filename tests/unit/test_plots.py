@@ -22,6 +22,7 @@ from course_lib.plots import (
     Claim,
     bar_compare,
     figure_html,
+    matrix_gallery,
     paper_beside_measured,
     style,
 )
@@ -200,3 +201,14 @@ def test_claims_that_prove_nothing_are_refused() -> None:
         Claim("saves", 28, 28, (27, 29), "")
     with pytest.raises(ValueError, match="at least one claim"):
         paper_beside_measured([])
+
+
+def test_a_gallery_shows_each_matrix_once_with_its_title_and_caption() -> None:
+    matrices = [np.eye(3), -np.ones((2, 2))]
+    figure = matrix_gallery({"kernel": matrices, "pair": matrices}, titles=["a", "b"], captions=["c", "d"])
+    shown = [axes.images[0].get_array() for axes in figure.axes]
+    assert all((image == matrix).all() for image, matrix in zip(shown, matrices * 2, strict=True))
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["a", "b"]
+    assert [axes.get_xlabel() for axes in figure.axes[2:]] == ["c", "d"]
+    # Both signs at one strength, so that white is zero.
+    assert [image.get_clim() for image in (axes.images[0] for axes in figure.axes[:2])] == [(-1, 1), (-1, 1)]

@@ -1,0 +1,68 @@
+"""Recorded runs survive the round trip, and a missing or broken one is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from course_lib.records import FOLDER, Record, RecordError, load_record, save_record, this_machine
+
+RECORD = Record(
+    "python make.py",
+    "ten images",
+    {"processor": "a CPU", "torch": "2.9"},
+    pd.DataFrame([{"seed": 0, "test_accuracy": 0.25}, {"seed": 1, "test_accuracy": 0.5}]),
+)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    path = save_record("ladder", RECORD, tmp_path)
+    again = load_record("ladder", tmp_path)
+    assert (again.command, again.data, again.machine) == (RECORD.command, RECORD.data, RECORD.machine)
+    pd.testing.assert_frame_equal(again.rows, RECORD.rows)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert again.source == "Recorded by `python make.py` on ten images (processor a CPU, torch 2.9)."
+
+
+def test_a_missing_record_is_named_with_those_there_are(tmp_path: Path) -> None:
+    save_record("ladder", RECORD, tmp_path)
+    with pytest.raises(RecordError, match=r"ladders\.json does not exist; recorded runs here: ladder\."):
+        load_record("ladders", tmp_path)
+
+
+@pytest.mark.parametrize("content", ['{"command": ', '{"command": "x"}', "[]"])
+def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "ladder.json").write_text(content)
+    with pytest.raises(RecordError, match=r"ladder\.json is damaged"):
+        load_record("ladder", tmp_path)
+
+
+def test_a_failed_save_keeps_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_record("ladder", RECORD, tmp_path)
+    before = path.read_bytes()
+
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "write_text", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        save_record("ladder", RECORD, tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_machine_names_processor_and_versions() -> None:
+    machine = this_machine("cpu", bf16=True, threads=2)
+    assert machine["processor"]
+    assert (machine["threads"], machine["format"]) == ("2", "bfloat16")
+    assert machine["torch"].startswith("2.")
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def test_every_record_in_the_course_is_whole_and_its_script_is_here(path: Path) -> None:
+    record = load_record(path.stem)
+    assert not record.rows.empty
+    assert not record.rows.isna().any().any()
+    script = record.command.split()[1]
+    assert (FOLDER.parents[1] / script).is_file()
