@@ -1,0 +1,82 @@
+"""A part of a network, drawn in full."""
+
+from __future__ import annotations
+
+from ..vocabulary import AdaptiveAvgPool, Auxiliary, Branches, Conv, Dropout, Linear, Node, Pool, Residual, Sequence
+from . import layout
+from .layout import Piece, Row
+from .parts import Part
+from .svg import Role
+from .wording import box_text, shape_text, times
+
+
+def draw(part: Part, *, width: float = 0, open_end: bool = False, clearance: float = 0) -> Piece:
+    """The picture of `part` with everything in it.
+
+    Args:
+        width: least width of a single layer's box.
+        open_end: whether its last branches run on by themselves, as where they end inside an outer branch: to join
+            twice is to join once.
+        clearance: how far from the main path an auxiliary head begins.
+    """
+    node = part.node
+    if isinstance(node, Sequence):
+        return _chain(part, open_end)
+    if isinstance(node, Branches):
+        bar = None if open_end else f"concat {_joined(part)}".strip()
+        return layout.fork([draw(child, open_end=True) for child in part.children], bar)
+    if isinstance(node, Residual):
+        scale = "" if node.scale == 1 else f"× {node.scale:g}"
+        return layout.skip(draw(part.children[0]), scale, "ReLU" if node.activation == "relu" else "")
+    if isinstance(node, Auxiliary):
+        caption = f"{part.name or 'auxiliary head'}: loss × {node.weight:g}"
+        return layout.hang(draw(part.children[0]), caption, clearance)
+    return layout.box([box_text(node)], role(node), width)
+
+
+def draw_framed(part: Part, *, open_end: bool = False) -> Piece:
+    """The same, in a frame with the part's name if it has one."""
+    piece = draw(part, open_end=open_end)
+    return layout.framed(piece, part.name) if part.name else piece
+
+
+def leaf_width(parts: tuple[Part, ...]) -> float:
+    """The width that the boxes of all single layers among `parts` share."""
+    leaves = [part.node for part in parts if is_leaf(part)]
+    return max((layout.box_width([box_text(node)], role(node)) for node in leaves), default=0)
+
+
+def is_leaf(part: Part) -> bool:
+    """Whether the part is one layer."""
+    return not isinstance(part.node, Sequence | Branches | Residual | Auxiliary)
+
+
+def ends_in_bar(part: Part) -> bool:
+    """Whether the last thing drawn is a join, which states the shape itself."""
+    if isinstance(part.node, Sequence) and part.children:
+        return ends_in_bar(part.children[-1])
+    return isinstance(part.node, Branches)
+
+
+def role(node: Node) -> Role:
+    """What a layer is for, which decides its colour."""
+    if isinstance(node, Conv):
+        if node.kernel_size == (1, 1):
+            return "pointwise"
+        return "square" if node.kernel_size[0] == node.kernel_size[1] else "asymmetric"
+    if isinstance(node, Pool | AdaptiveAvgPool):
+        return "pool"
+    return "classifier" if isinstance(node, Linear | Dropout) else "other"
+
+
+def _chain(part: Part, open_end: bool) -> Piece:
+    width, rows = leaf_width(part.children), []
+    for child in part.children:
+        ends_open = open_end and child is part.children[-1]
+        piece = draw(child, width=width) if is_leaf(child) else draw_framed(child, open_end=ends_open)
+        rows.append(Row(piece))
+    return layout.stack(rows)
+
+
+def _joined(part: Part) -> str:
+    return times(shape_text(part.after)) or str(part.channels_after or "")

@@ -1,0 +1,142 @@
+"""The top level of a picture: the main path in columns, what works on one grid in a band, heads at the side, and the
+types of blocks beneath."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from math import ceil
+
+from ..counting import Shape
+from ..vocabulary import Auxiliary, Linear
+from . import layout
+from .blocks import draw, draw_framed, ends_in_bar, is_leaf, leaf_width
+from .layout import Piece, Row
+from .parts import Part, Run, form
+from .wording import box_text, hint, name_range, shape_text, split_hint, times
+
+WIDTH, HEIGHT = 1232, 900  # pixels; with margins and a title the width of a slide, and somewhat more than its height
+HINT_WIDTH = 270
+
+
+@dataclass(frozen=True)
+class Step:
+    """A row of the main path, the grid it gives, and whether it is a head, which stays with the step before it."""
+
+    row: Row
+    grid: Shape
+    is_head: bool
+
+
+def draw_network(whole: Part, grouped: list[Run], overview: bool) -> Piece:
+    """The main path of `whole`: one column, or more if it is taller than a slide and they fit side by side."""
+    steps, clearance = _steps(grouped, overview)
+    start = Row(layout.END, _wire_label(whole, whole.before) or "input")
+    single = _column(steps, start, layout.END, clearance, overview)
+    for count in range(ceil(single.height / HEIGHT), 1, -1):
+        split = _split(steps, count)
+        starts = [start, *[Row(layout.CONTINUED)] * (len(split) - 1)]
+        ends = [*[layout.CONTINUED] * (len(split) - 1), layout.END]
+        wrapped = layout.columns(
+            [_column(*column, clearance, overview) for column in zip(split, starts, ends, strict=True)]
+        )
+        if wrapped.width <= WIDTH:
+            return wrapped
+    return single
+
+
+def draw_block_types(grouped: list[Run]) -> list[Piece]:
+    """One picture for each form of block: the first of its form, with the names of all."""
+    types: dict[object, list[Part]] = {}
+    for run in grouped:
+        if run[0].is_block:
+            types.setdefault(form(run[0].node), []).extend(run)
+    return [_block_type(parts) for parts in types.values()]
+
+
+def _block_type(parts: list[Part]) -> Piece:
+    first = parts[0]
+    exit_label = "" if ends_in_bar(first) else _wire_label(first, first.after)
+    picture = layout.stack(
+        [Row(layout.END, _wire_label(first, first.before)), Row(draw(first), exit_label), Row(layout.END)]
+    )
+    heading = [layout.text_block([first.name or box_text(first.node)], bold=True, size=16)]
+    equal = [part.name for part in parts[1:] if replace(part.node, name=first.name) == first.node]
+    wider = [part.name for part in parts[1:] if part.name not in equal]
+    told = [f"also {', '.join(equal)}"] if equal and equal[0] else []
+    told += [f"same form, other widths: {', '.join(wider)}"] if wider and wider[0] else []
+    lines = [line for text in told for line in layout.wrapped(text.split(), " ", max(picture.width, 260))]
+    heading += [layout.text_block(lines)] if lines else []
+    return layout.flow([*heading, picture], 0, 0, 4)
+
+
+def _steps(grouped: list[Run], overview: bool) -> tuple[list[Step], float]:
+    """The rows, and how far from the path heads begin: beside all narrow rows and their labels."""
+    lines = [_block_lines(run) if overview and run[0].is_block else [] for run in grouped]
+    block_width = max((layout.box_width(text, "block") for text in lines if text), default=0)
+    width = leaf_width(tuple(run[0] for run in grouped))
+    labels = [_label_after(run, overview) for run in grouped]
+    clearance = max([width / 2, block_width / 2, *(layout.label_room(label) for label in labels)]) + 24
+    steps = []
+    for run, text, label in zip(grouped, lines, labels, strict=True):
+        if text:
+            piece = layout.box(text, "block", block_width)
+        elif len(grouped) == 1 or isinstance(run[0].node, Auxiliary) or is_leaf(run[0]):
+            piece = draw(run[0], width=width, clearance=clearance)
+        else:
+            piece = draw_framed(run[0])
+        grid = run[-1].after[1:] if run[-1].after else ()
+        steps.append(Step(Row(piece, label), grid, isinstance(run[0].node, Auxiliary)))
+    return steps, clearance
+
+
+def _block_lines(run: Run) -> list[str]:
+    text = hint(run[0].node)
+    for separator in (" | ", "·"):
+        items = split_hint(text, separator)
+        if len(items) > 1:
+            *lines, last = layout.wrapped(items, separator, HINT_WIDTH)
+            return [name_range(run), *(line + separator.rstrip() for line in lines), last]
+    return [name_range(run), text]
+
+
+def _split(steps: list[Step], count: int) -> list[list[Step]]:
+    """`steps` in `count` columns of about the same height."""
+    heights = [0 if step.is_head else step.row.piece.height + layout.LABEL_GAP for step in steps]
+    split: list[list[Step]] = [[] for _ in range(count)]
+    done, column = 0.0, 0
+    for step, height in zip(steps, heights, strict=True):
+        if not step.is_head:
+            column = int(count * (done + height / 2) / sum(heights))
+        split[column].append(step)
+        done += height
+    return [column for column in split if column]
+
+
+def _column(steps: Sequence[Step], start: Row, end: Piece, clearance: float, overview: bool) -> Piece:
+    column = layout.stack([start, *(step.row for step in steps), Row(end)])
+    if not overview:
+        return column
+    tops = [y - 8 for _, y, _ in column.placed[1:]]
+    bands, index = [], 0
+    for grid, group in groupby(steps, key=lambda step: step.grid):
+        following = index + len(list(group))
+        if len(grid) == 2 and grid != (1, 1):
+            bands.append((tops[index], tops[following] - 3, times(shape_text(grid))))
+        index = following
+    return layout.banded(column, bands, clearance - 10) if bands else column
+
+
+def _label_after(run: Run, overview: bool) -> str:
+    last = run[-1]
+    stated = ends_in_bar(last) and not (overview and last.is_block)
+    return "" if stated or isinstance(last.node, Auxiliary) else _wire_label(last, last.after)
+
+
+def _wire_label(part: Part, shape: Shape | None) -> str:
+    """`64×35×35`, or `1000 logits` where only features flow."""
+    if shape is None or len(shape) == 3:
+        return times(shape_text(shape))
+    raw = isinstance(part.node, Linear) and part.node.activation == "linear"
+    return f"{shape[0]} {'logits' if raw else 'features'}"
