@@ -247,7 +247,7 @@ def test_text_and_picture_of_an_overview_name_blocks_runs_and_heads() -> None:
 def test_blocks_are_drawn_once_for_each_form() -> None:
     labels = [text for text, _ in Picture.read(diagram(NETWORK, NETWORK_INPUT, blocks=True).svg).labels]
     assert [text for text in labels if text in {"A1", "A2", "A3", "B", "E1", "R1"}] == ["A1", "B", "R1", "E1"]
-    assert "same form, other widths: A2, A3" in labels
+    assert "same form, other widths: A2\N{EN DASH}A3" in labels
 
 
 def test_a_named_block_is_drawn_in_full_under_its_name() -> None:

@@ -52,7 +52,7 @@ def diagram(
     """The picture of `value`, read from the top down.
 
     A block is drawn in full. A network, a sequence with two or more named blocks, is drawn as an overview: every single
-    layer, each block as one box with its kernels, and a run of blocks of one form (equal but for widths) as one box; a
+    layer, each block as one box with its kernels, and a run of blocks that differ only in inner widths as one box; a
     grey band holds what works on one grid. What is taller than a slide goes on in the next column.
 
     Args:

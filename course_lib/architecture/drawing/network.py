@@ -9,7 +9,7 @@ from itertools import groupby
 from math import ceil
 
 from ..counting import Shape
-from ..vocabulary import Auxiliary, Linear
+from ..vocabulary import Auxiliary, Linear, Node
 from . import layout
 from .blocks import draw, draw_framed, ends_in_bar, is_leaf, leaf_width
 from .layout import Piece, Row
@@ -48,27 +48,37 @@ def draw_network(whole: Part, grouped: list[Run], overview: bool) -> Piece:
 
 def draw_block_types(grouped: list[Run]) -> list[Piece]:
     """One picture for each form of block: the first of its form, with the names of all."""
-    types: dict[object, list[Part]] = {}
+    types: dict[Node, list[Run]] = {}
     for run in grouped:
         if run[0].is_block:
-            types.setdefault(form(run[0].node), []).extend(run)
-    return [_block_type(parts) for parts in types.values()]
+            types.setdefault(form(run[0].node), []).append(run)
+    return [_block_type(same_form) for same_form in types.values()]
 
 
-def _block_type(parts: list[Part]) -> Piece:
-    first = parts[0]
+def _block_type(same_form: list[Run]) -> Piece:
+    first = same_form[0][0]
     exit_label = "" if ends_in_bar(first) else _wire_label(first, first.after)
     picture = layout.stack(
         [Row(layout.END, _wire_label(first, first.before)), Row(draw(first), exit_label), Row(layout.END)]
     )
     heading = [layout.text_block([first.name or box_text(first.node)], bold=True, size=16)]
-    equal = [part.name for part in parts[1:] if replace(part.node, name=first.name) == first.node]
-    wider = [part.name for part in parts[1:] if part.name not in equal]
-    told = [f"also {', '.join(equal)}"] if equal and equal[0] else []
-    told += [f"same form, other widths: {', '.join(wider)}"] if wider and wider[0] else []
-    lines = [line for text in told for line in layout.wrapped(text.split(), " ", max(picture.width, 260))]
-    heading += [layout.text_block(lines)] if lines else []
+    for lead, equal in (("also", True), ("same form, other widths:", False)):
+        if names := _names(same_form, equal):
+            words = f"{lead} {', '.join(names)}".split()
+            heading.append(layout.text_block(layout.wrapped(words, " ", max(picture.width, 260))))
     return layout.flow([*heading, picture], 0, 0, 4)
+
+
+def _names(same_form: list[Run], equal: bool) -> list[str]:
+    """Names, from first to last within a run, of the blocks that equal the first one, or of the others."""
+    first = same_form[0][0]
+    names = []
+    for run in same_form:
+        for alike, group in groupby(run, key=lambda part: replace(part.node, name=first.name) == first.node):
+            block = tuple(part for part in group if part is not first and part.name)
+            if block and alike is equal:
+                names.append(name_range(block))
+    return names
 
 
 def _steps(grouped: list[Run], overview: bool) -> tuple[list[Step], float]:
@@ -97,8 +107,12 @@ def _block_lines(run: Run) -> list[str]:
         items = split_hint(text, separator)
         if len(items) > 1:
             *lines, last = layout.wrapped(items, separator, HINT_WIDTH)
-            return [name_range(run), *(line + separator.rstrip() for line in lines), last]
-    return [name_range(run), text]
+            return [_counted(run), *(line + separator.rstrip() for line in lines), last]
+    return [_counted(run), text]
+
+
+def _counted(run: Run) -> str:
+    return f"{name_range(run)} ×{len(run)}" if len(run) > 1 else name_range(run)
 
 
 def _split(steps: list[Step], count: int) -> list[list[Step]]:

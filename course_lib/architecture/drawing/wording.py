@@ -36,11 +36,9 @@ def shape_text(shape: Shape | None) -> str:
 
 
 def name_range(run: Run) -> str:
-    """`3a`, or the first and last name and the number of blocks in a run, which without names is their number."""
+    """The name of one block, or the first and the last of a run's; its kind where it has no name."""
     first, last = (part.name or box_text(part.node) for part in (run[0], run[-1]))
-    if len(run) == 1:
-        return first
-    return f"{first} ×{len(run)}" if first == last else f"{first}\N{EN DASH}{last} ×{len(run)}"
+    return first if first == last else f"{first}\N{EN DASH}{last}"
 
 
 def hint(node: Node) -> str:
