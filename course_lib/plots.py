@@ -1,5 +1,4 @@
-"""One style for every figure of the course, figures with a text for those who cannot see them, and a table that sets
-the papers' numbers beside measured ones.
+"""One style for every figure of the course, and figures with a text for those who cannot see them.
 
 Figures are read from the back row of a lecture hall: a figure is shown at 96 CSS pixels an inch, so 14 pt in the figure
 are 14 pt on the page. Colour never carries a meaning alone: each series has its own hatch, marker and line, too.
@@ -7,7 +6,6 @@ are 14 pt on the page. Colour never carries a meaning alone: each series has its
 
 import base64
 import io
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,7 +14,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 CSS_PIXELS_PER_INCH = 96
@@ -96,7 +93,8 @@ class FigureHTML:
         self.png = png
         self.alt = alt
         source = base64.b64encode(png).decode("ascii")
-        self.html = f'<img alt="{escape(alt)}" width="{width}" src="data:image/png;base64,{source}">'
+        size = f'width="{width}" style="max-width: 100%"'
+        self.html = f'<img alt="{escape(alt)}" {size} src="data:image/png;base64,{source}">'
 
     def __repr__(self) -> str:
         return self.alt
@@ -182,7 +180,7 @@ def matrix_gallery(
         captions: below the columns.
     """
     with style():
-        figure = Figure(figsize=(2.2 * len(titles), 2.6 * len(rows)), layout="constrained")
+        figure = Figure(figsize=(1.9 * len(titles), 2.3 * len(rows)), layout="constrained")
         grid = figure.subplots(len(rows), len(titles), squeeze=False)
         for axes_row, (name, matrices) in zip(grid, rows.items(), strict=True):
             axes_row[0].set_ylabel(name, fontsize=17)
@@ -196,95 +194,3 @@ def matrix_gallery(
         for axes, caption in zip(grid[-1], captions, strict=True):
             axes.set_xlabel(caption, fontsize=17)
     return figure
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A paper's number, the number found here, and the band in which the latter agrees with the paper.
-
-    Parameters
-    ----------
-    claim : what the number is, with the paper's section or table.
-    paper, here : the two numbers, in the same unit.
-    band : lowest and highest value of ``here`` that agrees; it holds ``paper``. An end may be infinite.
-    reason : why the band is as wide as it is, such as the paper's rounding or the spread over seeds.
-    number_format : how numbers are written, such as "{:.1f} %".
-
-    Raises
-    ------
-    ValueError : if the band does not hold the paper's number, or the reason is missing.
-    """
-
-    claim: str
-    paper: float
-    here: float
-    band: tuple[float, float]
-    reason: str
-    number_format: str = "{:g}"
-
-    def __post_init__(self) -> None:
-        if not self.band[0] <= self.paper <= self.band[1]:
-            raise ValueError(f"{self.claim!r}: the band {self.band} does not hold the paper's own {self.paper}")
-        if not self.reason.strip():
-            raise ValueError(f"{self.claim!r}: say why the band is {self.band}")
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the number found here lies in the band, its ends included; NaN never does."""
-        return self.band[0] <= self.here <= self.band[1]
-
-
-class PaperBesideMeasured:
-    """A table of claims; ``frame`` holds what it shows, ``agrees`` one truth value a claim."""
-
-    def __init__(self, claims: Sequence[Claim], measured: str) -> None:
-        self.agrees = [claim.agrees for claim in claims]
-        self.frame = pd.DataFrame([_row(claim, measured) for claim in claims])
-
-    def __repr__(self) -> str:
-        return self.frame.to_string(index=False)
-
-    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, str]:
-        # pandas would cut long texts at 50 characters.
-        with pd.option_context("display.max_colwidth", None):
-            html = self.frame.to_html(index=False, border=0)
-        # JupyterLab sets tables in 13 px, flush right: numbers and sentences need more to be read from afar.
-        for tag in ("th", "td"):
-            html = html.replace(f"<{tag}>", f'<{tag} style="text-align: left; vertical-align: top">')
-        return {
-            "text/plain": repr(self),
-            "text/html": html.replace("<table ", '<table style="font-size: 115%; max-width: 60em" ', 1),
-        }
-
-
-def paper_beside_measured(claims: Sequence[Claim], measured: str = "here") -> PaperBesideMeasured:
-    """Return the table of claims; "agrees?" is computed from each claim's band, never typed.
-
-    ``measured`` heads the column of measured numbers. Numbers of recorded runs go into a table of their own, headed
-    "recorded run". The HTML is the same on every run with equal numbers, so nbval can compare it.
-
-    Raises
-    ------
-    ValueError : if there is no claim.
-    """
-    if not claims:
-        raise ValueError("a table of paper and measurement needs at least one claim")
-    return PaperBesideMeasured(claims, measured)
-
-
-def _row(claim: Claim, measured: str) -> dict[str, str]:
-    written = claim.number_format.format
-    # In full: 27.5 to 28.5 per cent, written as the claim's whole numbers, would read 28 to 28.
-    low, high = (f"{end:,.10g}" for end in claim.band)
-    ends = f"{low} to {high}"
-    if claim.band[1] == math.inf:
-        ends = f"at least {low}"
-    elif claim.band[0] == -math.inf:
-        ends = f"at most {high}"
-    return {
-        "claim": claim.claim,
-        "paper": written(claim.paper),
-        measured: written(claim.here),
-        "agrees?": "✓ yes" if claim.agrees else "✗ no",
-        "agrees means": f"{ends}: {claim.reason}",
-    }

@@ -3,7 +3,6 @@
 import base64
 import io
 import itertools
-import math
 import re
 
 import numpy as np
@@ -19,11 +18,9 @@ from course_lib.plots import (
     PAPER,
     RECORDED,
     SERIES,
-    Claim,
     bar_compare,
     figure_html,
     matrix_gallery,
-    paper_beside_measured,
     style,
 )
 
@@ -41,7 +38,6 @@ DEFICIENCIES = {
         [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
     ),
 }
-CLAIM = Claim("saves", 28, 28.4, (27.5, 28.5), "the paper rounds", "{:.0f} %")
 
 
 def linear_rgb(color: str) -> np.ndarray:
@@ -151,56 +147,6 @@ def test_bars_take_the_look_asked_for() -> None:
 def test_bars_that_cannot_be_drawn_are_refused(series: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         bar_compare(["5x5", "3x3"], series, xlabel="weights")
-
-
-@pytest.mark.parametrize(
-    ("here", "agrees"), [(27.5, True), (28.5, True), (27.49, False), (28.51, False), (math.nan, False)]
-)
-def test_agreement_is_computed_from_the_band(here: float, agrees: bool) -> None:
-    table = paper_beside_measured([Claim("saves", 28, here, (27.5, 28.5), "the paper rounds")])
-    assert table.agrees == [agrees]
-    assert table.frame["agrees?"].tolist() == ["✓ yes" if agrees else "✗ no"]
-
-
-def test_a_row_names_numbers_band_and_reason() -> None:
-    row = paper_beside_measured([CLAIM], measured="recorded run").frame.iloc[0]
-    assert row.to_dict() == {
-        "claim": "saves",
-        "paper": "28 %",
-        "recorded run": "28 %",
-        "agrees?": "✓ yes",
-        "agrees means": "27.5 to 28.5: the paper rounds",
-    }
-
-
-@pytest.mark.parametrize(
-    ("band", "ends"),
-    [
-        ((0, math.inf), "at least 0"),
-        ((-math.inf, 1e6), "at most 1,000,000"),
-        ((24.5e6, 25.5e6), "24,500,000 to 25,500,000"),
-    ],
-)
-def test_bands_are_written_in_full(band: tuple[float, float], ends: str) -> None:
-    claim = Claim("grows", max(band[0], 1), 1, band, "the sign is the claim")
-    assert paper_beside_measured([claim]).frame["agrees means"][0] == f"{ends}: the sign is the claim"
-
-
-def test_a_table_is_the_same_on_every_run_and_cuts_no_text() -> None:
-    claims = [CLAIM, Claim("long " * 40 + "& <end>", 1, 1, (0, 2), "why")]
-    first, second = (paper_beside_measured(claims)._repr_mimebundle_() for _ in range(2))
-    assert first == second
-    assert "&amp; &lt;end&gt;" in first["text/html"]
-    assert "long long & <end>" in first["text/plain"]
-
-
-def test_claims_that_prove_nothing_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"the band \(29, 30\) does not hold the paper's own 28"):
-        Claim("saves", 28, 29, (29, 30), "seeds")
-    with pytest.raises(ValueError, match="say why the band is"):
-        Claim("saves", 28, 28, (27, 29), "")
-    with pytest.raises(ValueError, match="at least one claim"):
-        paper_beside_measured([])
 
 
 def test_a_gallery_shows_each_matrix_once_with_its_title_and_caption() -> None:
