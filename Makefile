@@ -13,7 +13,7 @@ help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 lab: $(INSTALLED)  ## install what is missing and open the course in JupyterLab
-	$(RUN) jupyterlab --ip=127.0.0.1 $(AS_ROOT) notebooks/00_start.ipynb
+	$(RUN) jupyterlab --ip=127.0.0.1 $(AS_ROOT) --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/00_start.ipynb
 
 test: lint  ## install what is missing and run every check
 	$(RUN) pytest tests/unit tests/notebooks tests/browser
