@@ -12,7 +12,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from course_lib.explorers.svg import image
+from course_lib.architecture.drawing.svg import image_html
 
 LABEL_WIDTH = "8em"
 CONTROL_WIDTH = "15em"
@@ -29,7 +29,6 @@ class Explorer(widgets.VBox):
     """
 
     name: str
-    picture_width: int
 
     def __init__(self, controls: Mapping[str, widgets.ValueWidget], extra: Sequence[widgets.Widget] = ()) -> None:
         self.controls = dict(controls)
@@ -72,7 +71,7 @@ class Explorer(widgets.VBox):
         try:
             self._constrain()
             self.result = self._compute()
-            self._picture.value = image(self._draw(self.result), self.result.summary, self.picture_width)
+            self._picture.value = image_html(self._draw(self.result), self.result.summary)
             self._summary.value = _status(self.result.summary)
         finally:
             self._updating = False

@@ -7,7 +7,7 @@ from threading import Thread
 import ipywidgets as widgets
 
 from course_lib.explorers.base import Explorer, choice, int_slider
-from course_lib.explorers.factorization_picture import WIDTH, draw
+from course_lib.explorers.factorization_picture import draw
 from course_lib.explorers.kernel_factorization import KernelFactorization, compute, max_rewrites
 from course_lib.explorers.timing import forward_milliseconds
 
@@ -26,7 +26,6 @@ class KernelFactorizationExplorer(Explorer):
     """
 
     name = "kernel-factorization"
-    picture_width = WIDTH
 
     def __init__(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from html import escape
 
@@ -37,13 +36,6 @@ def picture(parts: Iterable[str], width: int, height: int) -> str:
         height=height,
         font_family=FONT,
     )
-
-
-def image(svg: str, alt: str, width: int) -> str:
-    """HTML that shows `svg`, at most `width` CSS pixels wide, with `alt` for those who cannot see it."""
-    source = base64.b64encode(svg.encode()).decode("ascii")
-    style = f"width: {width}px; max-width: 100%; height: auto; border-radius: 6px"
-    return f'<img alt="{escape(alt)}" style="{style}" src="data:image/svg+xml;base64,{source}">'
 
 
 def _text(value: object) -> str:

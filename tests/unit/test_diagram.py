@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
 import sys
@@ -311,7 +312,9 @@ def test_notebooks_get_html_with_a_text_alternative() -> None:
     picture = diagram(inception_a(32), (192, 35, 35), title="A < B")
     bundle = picture._repr_mimebundle_()
     assert bundle["text/plain"] == picture.text
-    root = ElementTree.fromstring(bundle["text/html"]).find(f"{SVG}svg")
+    image = ElementTree.fromstring(bundle["text/html"].removesuffix(">") + "/>")
+    assert image.get("alt") == picture.text
+    root = ElementTree.fromstring(base64.b64decode(image.get("src").removeprefix("data:image/svg+xml;base64,")))
     assert root.get("role") == "img"
     assert root.find(f"{SVG}title").text == "A < B"
     assert root.find(f"{SVG}desc").text == picture.text

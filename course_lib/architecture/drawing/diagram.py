@@ -12,7 +12,7 @@ from . import layout
 from .layout import Piece
 from .network import WIDTH, draw_block_types, draw_network
 from .parts import parts, runs
-from .svg import Box, Label, render
+from .svg import Box, Label, image_html, render
 from .wording import alternative_text, notes
 
 MARGIN = 24
@@ -23,14 +23,14 @@ NOTE_WIDTH = 300  # pixels that notes may take under a narrow picture
 class Diagram:
     """A picture of an architecture: `svg` is one SVG element, `text` says the same in words.
 
-    Shown as a cell's result it is inline SVG on its own white card, at most as wide as the page.
+    Shown as a cell's result it is an image on its own white card, at most as wide as the page.
     """
 
     svg: str
     text: str
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/html": f"<div>{self.svg}</div>", "text/plain": self.text}
+        return {"text/html": image_html(self.svg, self.text), "text/plain": self.text}
 
     def save(self, path: str | Path) -> None:
         """Writes the picture as an SVG file.

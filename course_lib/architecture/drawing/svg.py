@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -114,6 +115,15 @@ def render(marks: Iterable[Mark], width: float, height: float, title: str, descr
             "</svg>",
         ]
     )
+
+
+def image_html(svg: str, alt: str) -> str:
+    """HTML that shows a picture at its own size, at most as wide as the page, with `alt` for those who cannot see it.
+
+    As an `<img>` it also shows in a notebook that JupyterLab does not trust yet, from which inline SVG is taken out.
+    """
+    source = base64.b64encode(svg.encode()).decode("ascii")
+    return f'<img alt="{escape(alt, quote=True)}" style="max-width: 100%" src="data:image/svg+xml;base64,{source}">'
 
 
 def _element(mark: Mark) -> str:
