@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .counting import LayerCost, TotalCost, cost, layers, out_channels, total
 from .drawing import Diagram, diagram
 from .fitting import smallest_input
+from .merging import merge, merge_siblings, move_before_pool
 from .rewriting import factorize, peel_3x3, rewrite, split_5x5, with_fields
 from .vocabulary import (
     ArchitectureError,
@@ -19,12 +20,14 @@ from .vocabulary import (
     Conv,
     Linear,
     Node,
+    NormAct,
     Pool,
     Residual,
     Sequence,
     adaptive_avg_pool,
     auxiliary,
     avg_pool,
+    batch_norm,
     branches,
     conv,
     describe,
@@ -34,8 +37,10 @@ from .vocabulary import (
     linear,
     local_response_norm,
     max_pool,
+    relu,
     residual,
     seq,
+    split,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +55,7 @@ __all__ = [
     "LayerCost",
     "Linear",
     "Node",
+    "NormAct",
     "Pool",
     "Residual",
     "Sequence",
@@ -57,6 +63,7 @@ __all__ = [
     "adaptive_avg_pool",
     "auxiliary",
     "avg_pool",
+    "batch_norm",
     "branches",
     "build",
     "conv",
@@ -71,12 +78,17 @@ __all__ = [
     "linear",
     "local_response_norm",
     "max_pool",
+    "merge",
+    "merge_siblings",
+    "move_before_pool",
     "out_channels",
     "peel_3x3",
+    "relu",
     "residual",
     "rewrite",
     "seq",
     "smallest_input",
+    "split",
     "split_5x5",
     "total",
     "with_fields",

@@ -8,7 +8,7 @@ from functools import cache, singledispatch
 import torch
 from torch import Tensor, nn
 
-from .counting import out_channels, padding_of, windowed_size
+from .counting import out_channels, padding_of, shares, windowed_size
 from .fitting import smallest_input
 from .vocabulary import (
     AdaptiveAvgPool,
@@ -20,6 +20,7 @@ from .vocabulary import (
     Linear,
     LocalResponseNorm,
     Node,
+    NormAct,
     Pool,
     Residual,
     Sequence,
@@ -47,6 +48,21 @@ class ConvUnit(nn.Module):
         return self.activation(self.bn(self.conv(x)))
 
 
+class NormActUnit(nn.Module):
+    """Batch norm and ReLU where asked: (N, channels, H, W) -> the same."""
+
+    def __init__(self, node: NormAct, channels: int) -> None:
+        super().__init__()
+        self.bn = nn.BatchNorm2d(channels, eps=BATCH_NORM_EPS) if node.norm else nn.Identity()
+        # Without batch norm it reads what other layers may read, too, so it must not change it.
+        self.activation = _activation(node.activation, inplace=node.norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # On a share of the channels, which has gaps in memory, batch norm would run many times slower.
+        x = x.contiguous(memory_format=torch.channels_last if x.stride(1) == 1 else torch.contiguous_format)
+        return self.activation(self.bn(x))
+
+
 class LinearUnit(nn.Module):
     """Flatten, fully connected layer, and batch norm and ReLU where asked: (N, ...) -> (N, features)."""
 
@@ -61,15 +77,19 @@ class LinearUnit(nn.Module):
 
 
 class BranchesModule(nn.Module):
-    """Parallel paths over one tensor, concatenated on the channels."""
+    """Parallel paths over one tensor, or each over its share of the channels, concatenated on the channels."""
 
-    def __init__(self, paths: OrderedDict[str, nn.Module]) -> None:
+    def __init__(self, paths: OrderedDict[str, nn.Module], widths: tuple[int, ...] | None) -> None:
         super().__init__()
         for name, path in paths.items():
             self.add_module(name, path)
+        self.widths = widths
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([path(x) for path in self.children()], dim=1)
+        if self.widths is None:
+            return torch.cat([path(x) for path in self.children()], dim=1)
+        parts = x.split(self.widths, dim=1)
+        return torch.cat([path(part) for path, part in zip(self.children(), parts, strict=True)], dim=1)
 
 
 class ResidualModule(nn.Module):
@@ -184,7 +204,7 @@ def _known_grid(node: Node, grid: tuple[int, int] | None) -> tuple[int, int] | N
         for part in node.layers:
             grid = _known_grid(part, grid)
         return grid
-    return grid if isinstance(node, Dropout | LocalResponseNorm | Auxiliary) else None
+    return grid if isinstance(node, Dropout | NormAct | LocalResponseNorm | Auxiliary) else None
 
 
 @singledispatch
@@ -199,9 +219,8 @@ def _(node: Sequence, in_channels: int, grid: tuple[int, int] | None) -> nn.Modu
 
 @_build.register
 def _(node: Branches, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return BranchesModule(
-        OrderedDict((name, _build(path, in_channels, grid)) for name, path in labelled_children(node))
-    )
+    paths = zip(labelled_children(node), shares(node, in_channels), strict=True)
+    return BranchesModule(OrderedDict((name, _build(path, width, grid)) for (name, path), width in paths), node.widths)
 
 
 @_build.register
@@ -217,6 +236,11 @@ def _(node: Auxiliary, in_channels: int, grid: tuple[int, int] | None) -> nn.Mod
 @_build.register
 def _(node: Conv, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
     return ConvUnit(node, in_channels)
+
+
+@_build.register
+def _(node: NormAct, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
+    return NormActUnit(node, in_channels)
 
 
 @_build.register
@@ -254,5 +278,5 @@ def _(node: LocalResponseNorm, in_channels: int, grid: tuple[int, int] | None) -
     return nn.LocalResponseNorm(node.size)
 
 
-def _activation(name: str) -> nn.Module:
-    return nn.ReLU(inplace=True) if name == "relu" else nn.Identity()
+def _activation(name: str, inplace: bool = True) -> nn.Module:
+    return nn.ReLU(inplace) if name == "relu" else nn.Identity()

@@ -23,6 +23,7 @@ from .vocabulary import (
     Linear,
     LocalResponseNorm,
     Node,
+    NormAct,
     Pool,
     Residual,
     Sequence,
@@ -143,8 +144,26 @@ def out_channels(value: Node, in_channels: int) -> int:
             in_channels = out_channels(part, in_channels)
         return in_channels
     if isinstance(value, Branches):
-        return sum(out_channels(path, in_channels) for path in value.paths)
+        shares = value.widths or [in_channels] * len(value.paths)
+        return sum(out_channels(path, share) for path, share in zip(value.paths, shares, strict=True))
     return in_channels
+
+
+def shares(node: Branches, in_channels: int, path: str = "") -> list[int]:
+    """Channels that each path of `node` reads of an input of `in_channels`.
+
+    Raises:
+        ArchitectureError: if the widths of a split do not add up to `in_channels`; the message begins with `path`.
+    """
+    if node.widths is None:
+        return [in_channels] * len(node.paths)
+    if sum(node.widths) != in_channels:
+        listed = " + ".join(map(str, node.widths))
+        raise ArchitectureError(
+            f"{path or node.name or 'split'}: the widths {listed} must add up to the {in_channels} channels that come "
+            "in."
+        )
+    return list(node.widths)
 
 
 def windowed_size(node: Conv | Pool, size: Pair) -> Pair:
@@ -193,7 +212,11 @@ def _(node: Sequence, signal: Signal, path: str, rows: list[LayerCost]) -> Signa
 @_walk.register
 def _(node: Branches, signal: Signal, path: str, rows: list[LayerCost]) -> Signal:
     labels = [label for label, _ in labelled_children(node)]
-    ends = [_walk(branch, signal, _join(path, label), rows) for label, branch in labelled_children(node)]
+    starts = [replace(signal, shape=(width, *signal.shape[1:])) for width in shares(node, signal.shape[0], path)]
+    ends = [
+        _walk(branch, start, _join(path, label), rows)
+        for (label, branch), start in zip(labelled_children(node), starts, strict=True)
+    ]
     first = ends[0]
     for label, end in zip(labels, ends, strict=True):
         if end.shape[1:] != first.shape[1:]:
@@ -243,6 +266,12 @@ def _(node: Conv, signal: Signal, path: str, rows: list[LayerCost]) -> Signal:
     weights = signal.shape[0] * node.channels * prod(node.kernel_size)
     params = weights + node.channels * (node.bias + 2 * node.norm)
     return _row(node, signal, end, path, rows, params, macs=weights * prod(end.shape[1:]))
+
+
+@_walk.register
+def _(node: NormAct, signal: Signal, path: str, rows: list[LayerCost]) -> Signal:
+    _grid(signal, path)
+    return _row(node, signal, signal, path, rows, params=2 * signal.shape[0] * node.norm)
 
 
 @_walk.register

@@ -44,7 +44,9 @@ def rewrite(value: Node, rule: Rule, in_channels: int | None = None) -> Node:
             in_channels = _channels_after(part, in_channels)
         value = replace(seq(*parts), name=value.name)
     elif isinstance(value, Branches):
-        value = replace(value, paths=tuple(rewrite(path, rule, in_channels) for path in value.paths))
+        shares = value.widths or [in_channels] * len(value.paths)
+        paths = tuple(rewrite(path, rule, share) for path, share in zip(value.paths, shares, strict=True))
+        value = replace(value, paths=paths)
     elif isinstance(value, Residual):
         value = replace(value, inner=rewrite(value.inner, rule, in_channels))
     elif isinstance(value, Auxiliary):

@@ -31,11 +31,17 @@ class ArchitectureError(ValueError):
 class Node:
     """A part of an architecture. `a >> b` feeds `a` into `b`; `.named("3a")` gives a part the name its paper uses.
 
+    Attributes:
+        name: what the part is called.
+        origin: paths of the layers whose weights this layer holds, where a rewrite has moved them. No part of the
+            value: neither compared nor shown.
+
     Raises:
         ArchitectureError: if a name is not usable as a module's name (it holds a dot).
     """
 
     name: str = field(default="", kw_only=True)
+    origin: tuple[str, ...] = field(default=(), kw_only=True, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if "." in self.name:
@@ -69,6 +75,19 @@ class Conv(Node):
         _check_positive(self, "kernel_size", *self.kernel_size)
         _check_positive(self, "stride", *self.stride)
         _check_choice(self, "padding", self.padding, ("same", "valid"))
+        _check_choice(self, "activation", self.activation, ("relu", "linear"))
+
+
+@dataclass(frozen=True)
+class NormAct(Node):
+    """What follows a convolution, standing alone: batch normalisation (if `norm`), then ReLU (unless `activation` is
+    "linear")."""
+
+    norm: bool
+    activation: Activation
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         _check_choice(self, "activation", self.activation, ("relu", "linear"))
 
 
@@ -149,14 +168,23 @@ class Sequence(Node):
 
 @dataclass(frozen=True)
 class Branches(Node):
-    """Parallel paths that read one tensor and are joined along the channels, in the order written."""
+    """Parallel paths joined along the channels, in the order written. Each reads all of one tensor, or, where `widths`
+    are given, its own share of the channels."""
 
     paths: tuple[Node, ...]
+    widths: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.paths:
             raise ArchitectureError("branches: give at least one path; got none.")
+        if self.widths is not None:
+            _check_positive(self, "widths", *self.widths)
+            if len(self.widths) != len(self.paths):
+                raise ArchitectureError(
+                    f"{self.name or 'split'}: give one width a path; got {len(self.widths)} widths and "
+                    f"{len(self.paths)} paths."
+                )
 
 
 @dataclass(frozen=True)
@@ -205,6 +233,16 @@ def conv(
     """
     use_bias = not norm if bias is None else bias
     return Conv(channels, _pair(kernel_size), _pair(stride), padding, use_bias, norm, activation)
+
+
+def batch_norm(*, activation: Activation = "relu") -> NormAct:
+    """Batch normalisation, and ReLU unless told, apart from any convolution."""
+    return NormAct(True, activation)
+
+
+def relu() -> NormAct:
+    """ReLU apart from any convolution."""
+    return NormAct(False, "relu")
 
 
 def max_pool(kernel_size: Size, stride: Size = 1, *, padding: PoolPadding = "same") -> Pool:
@@ -258,10 +296,15 @@ def seq(*parts: Node) -> Sequence:
 
 def branches(*paths: Node) -> Branches:
     """Parallel paths joined along the channels. `seq()` is the identity path."""
-    for path in paths:
-        if not isinstance(path, Node):
-            raise ArchitectureError(f"a path must be a value such as conv(64, 3); got {path!r}.")
+    _check_paths(paths)
     return Branches(tuple(paths))
+
+
+def split(widths: tuple[int, ...], *paths: Node) -> Branches:
+    """Parallel paths of which the first reads the first `widths[0]` channels, the next the `widths[1]` after them, and
+    so on; joined again along the channels."""
+    _check_paths(paths)
+    return Branches(tuple(paths), tuple(widths))
 
 
 def residual(inner: Node, scale: float = 1.0, *, activation: Activation = "relu") -> Residual:
@@ -304,6 +347,8 @@ def describe(node: Node) -> str:
     if isinstance(node, Conv):
         extra = "" if node.activation == "relu" else " linear"
         return f"conv {_kernel_text(node)} {node.channels}{extra}"
+    if isinstance(node, NormAct):
+        return " + ".join(["batch norm"] * node.norm + ["relu"] * (node.activation == "relu")) or "identity"
     if isinstance(node, Pool):
         return f"{node.kind} pool {_kernel_text(node)}"
     if isinstance(node, AdaptiveAvgPool):
@@ -332,6 +377,12 @@ def _pair(size: Size) -> tuple[int, int]:
     if len(size) != 2:
         raise ArchitectureError(f"a size is one int or (height, width); got {size!r}.")
     return tuple(size)
+
+
+def _check_paths(paths: tuple[Node, ...]) -> None:
+    for path in paths:
+        if not isinstance(path, Node):
+            raise ArchitectureError(f"a path must be a value such as conv(64, 3); got {path!r}.")
 
 
 def _check_positive(node: Node, what: str, *sizes: int) -> None:
