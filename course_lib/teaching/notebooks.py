@@ -22,6 +22,7 @@ import argparse
 import difflib
 import hashlib
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -48,6 +49,9 @@ JUPYTEXT_SETTINGS = {
 KERNEL_NAME = "python3"
 COMPARED_TAG = "nbval-check-output"
 FAILS_TAG = "raises-exception"
+FOLDED_TAG = "folded"
+"""On a cell whose source is not for the class to read before its output, such as a quiz with its answers."""
+PROGRESS_BAR = re.compile(r"\s*\d+%\|")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -82,6 +86,7 @@ def build(source: Path) -> Path:
     if target.exists():  # as `jupytext --update`: a cell folded in JupyterLab stays folded
         notebook = combine_inputs_with_outputs(notebook, nbformat.read(target, as_version=4))
     _name_cells(notebook)
+    _fold(notebook)
     _execute(notebook, source)
     _leave_out_what_varies(notebook)
     notebook.metadata["course_build"] = {"source_sha256": digest}
@@ -131,6 +136,12 @@ def _name_cells(notebook: NotebookNode) -> None:
         seen[digest] += 1
 
 
+def _fold(notebook: NotebookNode) -> None:
+    for cell in code_cells(notebook):
+        if has_tag(cell, FOLDED_TAG):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+
+
 def _execute(notebook: NotebookNode, source: Path) -> None:
     running: dict[str, Any] = {"number": 0, "cell": None}
 
@@ -160,15 +171,23 @@ def _execute(notebook: NotebookNode, source: Path) -> None:
 def _leave_out_what_varies(notebook: NotebookNode) -> None:
     """Drop what differs between two equal runs, and the views of widgets that ended with the kernel.
 
-    JupyterLab shows a lost widget as an error; without the view it shows the picture and text that lie beside it.
+    JupyterLab shows a lost widget as an error; without the view it shows the picture and text that lie beside it. Of a
+    progress bar only its first text would stay, "0%", so it goes as a whole.
     """
     notebook.metadata.get("language_info", {}).pop("version", None)
     notebook.metadata.jupytext.pop("text_representation", None)  # jupytext drops it from the second pairing on
     for cell in code_cells(notebook):
+        cell.outputs = [
+            out for out in cell.outputs if not PROGRESS_BAR.match(out.get("data", {}).get("text/plain", ""))
+        ]
         for output in cell.outputs:
             data = output.get("data", {})
             if len(data) > 1:
                 data.pop(WIDGET_VIEW, None)
+
+
+def _plain_text(output: NotebookNode) -> str:
+    return output.get("data", {}).get("text/plain", "")
 
 
 def _header_problems(notebook: NotebookNode) -> Iterable[str]:

@@ -49,6 +49,11 @@ ipywidgets.IntSlider()
 
 # %%
 ipywidgets.IntSlider()
+
+# %% tags=["folded"]
+from tqdm.auto import tqdm
+
+assert sum(tqdm(range(3))) == 3
 """
 
 
@@ -94,6 +99,7 @@ def test_nothing_random_is_stored(built: Path) -> None:
     notebook = json.loads(built.with_suffix(".ipynb").read_text(encoding="utf-8"))
     assert "widgets" not in notebook["metadata"]
     assert "widget-view" not in json.dumps(notebook)
+    assert notebook["cells"][-1]["outputs"] == []  # the progress bar, which would stand at 0 % for ever
     assert all("execution" not in cell["metadata"] for cell in notebook["cells"])
     assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
 
@@ -106,12 +112,19 @@ def test_what_is_folded_in_jupyterlab_stays_folded(built: Path, tmp_path: Path) 
     assert find_problems(source) == []
 
 
+def test_a_cell_tagged_folded_is_folded(built: Path) -> None:
+    *_, before, folded = nbformat.read(built.with_suffix(".ipynb"), as_version=4).cells
+    assert folded.metadata.jupyter.source_hidden
+    assert "jupyter" not in before.metadata
+    assert find_problems(built) == []
+
+
 def test_a_failing_cell_is_named_and_the_former_notebook_stays(built: Path, tmp_path: Path) -> None:
     source = copy_pair(built, tmp_path)
     before = source.with_suffix(".ipynb").read_bytes()
     write_source(tmp_path, CELLS + "\n# %%\nx = 1\nx / 0\n")
     with pytest.raises(
-        NotebookError, match=r"^01_lesson.ipynb, cell 6 \(`x = 1`\): ZeroDivisionError: division by zero$"
+        NotebookError, match=r"^01_lesson.ipynb, cell 7 \(`x = 1`\): ZeroDivisionError: division by zero$"
     ):
         build(source)
     assert source.with_suffix(".ipynb").read_bytes() == before
@@ -175,7 +188,7 @@ def test_the_command_line_names_each_problem_and_fails(tmp_path: Path, capsys: p
 
 
 def test_cells_are_counted_by_their_strongest_check(built: Path) -> None:
-    assert count_cells(nbformat.read(built.with_suffix(".ipynb"), as_version=4)) == CellCounts(1, 1, 2)
+    assert count_cells(nbformat.read(built.with_suffix(".ipynb"), as_version=4)) == CellCounts(1, 2, 2)
 
 
 @pytest.mark.parametrize(
