@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+
+
+class Moves(NamedTuple):
+    """How each image of a batch is moved.
+
+    Attributes:
+        shifts: int64, shape (N, 2): pixels down and to the right by which the place to look at is moved.
+        mirrored: bool, shape (N,).
+    """
+
+    shifts: Tensor
+    mirrored: Tensor
 
 
 def augment(images: Tensor, pad: int, flip: bool, generator: torch.Generator) -> Tensor:
@@ -24,21 +39,36 @@ def augment(images: Tensor, pad: int, flip: bool, generator: torch.Generator) ->
     Raises:
         ValueError: `pad` is too large to reflect.
     """
+    return move(images, draw_moves(images.shape, pad, flip, generator))
+
+
+def draw_moves(shape: Sequence[int], pad: int, flip: bool, generator: torch.Generator) -> Moves | None:
+    """The moves of `augment` for images of this shape (N, C, H, W); None if there is nothing to do."""
     if not pad and not flip:
-        return images
-    count, channels, height, width = images.shape
+        return None
+    count, _, height, width = shape
     if pad >= min(height, width):
         raise ValueError(
             f"augment: pad is {pad}, but images of {height}x{width} reflect at most {min(height, width) - 1}."
         )
+    device = generator.device
+    shifts = torch.randint(-pad, pad + 1, (2, count), generator=generator, device=device).T
+    if not flip:
+        return Moves(shifts, torch.zeros(count, dtype=torch.bool, device=device))
+    return Moves(shifts, torch.rand(count, generator=generator, device=device) < 0.5)
+
+
+def move(images: Tensor, moves: Moves | None) -> Tensor:
+    """The images, shape (N, C, H, W), moved; in channels_last."""
+    if moves is None:
+        return images
+    count, channels, height, width = images.shape
     device = images.device
-    shifts = torch.randint(-pad, pad + 1, (2, count, 1), generator=generator, device=device)
     rows = torch.arange(height, device=device).expand(count, height)
     columns = torch.arange(width, device=device).expand(count, width)
-    if flip:
-        mirrored = torch.rand((count, 1), generator=generator, device=device) < 0.5
-        columns = torch.where(mirrored, width - 1 - columns, columns)
-    rows, columns = _reflect(rows + shifts[0], height), _reflect(columns + shifts[1], width)
+    columns = torch.where(moves.mirrored[:, None], width - 1 - columns, columns)
+    down, right = moves.shifts[:, :1], moves.shifts[:, 1:]
+    rows, columns = _reflect(rows + down, height), _reflect(columns + right, width)
     first = torch.arange(count, device=device).view(-1, 1, 1) * (height * width)
     source = first + rows[:, :, None] * width + columns[:, None, :]
     # One index per pixel into a list of pixels: index_select is about three times faster than images[n, rows, columns].

@@ -47,12 +47,13 @@ def test_a_recipe_cannot_be_changed():
 
 
 def test_learning_rates_follow_the_closed_forms():
-    shared = {"epochs": 6, "warmup_epochs": 2, "learning_rate": 0.8}
+    shared = {"epochs": 6, "warmup_epochs": 2, "learning_rate": 0.8, "decay": 0.5, "decay_epochs": 2}
     times = [0, 1, 2, 3, 4, 5, 6]
     expected = {
         "constant": [0, 0.4, 0.8, 0.8, 0.8, 0.8, 0.8],
         "linear": [0, 0.4, 0.8, 0.6, 0.4, 0.2, 0],
         "cosine": [0, 0.4, 0.8] + [0.4 * (1 + math.cos(math.pi * k / 4)) for k in (1, 2, 3, 4)],
+        "steps": [0, 0.4, 0.8, 0.8, 0.4, 0.4, 0.2],
     }
     assert set(expected) == set(SCHEDULES)
     for schedule, rates in expected.items():
