@@ -12,7 +12,7 @@ from .counting import LayerCost, TotalCost, cost, layers, out_channels, total
 from .drawing import Diagram, diagram
 from .fitting import smallest_input
 from .merging import merge, merge_siblings, move_before_pool
-from .rewriting import factorize, peel_3x3, rewrite, split_5x5, with_fields
+from .rewriting import factorize, parallel_reduction, peel_3x3, rewrite, split_5x5, with_fields
 from .vocabulary import (
     ArchitectureError,
     Auxiliary,
@@ -82,6 +82,7 @@ __all__ = [
     "merge_siblings",
     "move_before_pool",
     "out_channels",
+    "parallel_reduction",
     "peel_3x3",
     "relu",
     "residual",

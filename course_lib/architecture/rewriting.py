@@ -17,8 +17,12 @@ from .vocabulary import (
     Branches,
     Conv,
     Node,
+    Pool,
     Residual,
     Sequence,
+    branches,
+    conv,
+    describe,
     seq,
 )
 
@@ -41,7 +45,7 @@ def rewrite(value: Node, rule: Rule, in_channels: int | None = None) -> Node:
         parts = []
         for part in value.layers:
             parts.append(rewrite(part, rule, in_channels))
-            in_channels = _channels_after(part, in_channels)
+            in_channels = _channels_after(parts[-1], in_channels)
         value = replace(seq(*parts), name=value.name)
     elif isinstance(value, Branches):
         shares = value.widths or [in_channels] * len(value.paths)
@@ -120,6 +124,49 @@ def factorize(kernel_size: int, *, between: Activation = "relu", first: str = "r
         return (opening >> replace(node, kernel_size=last_kernel, stride=last_stride, name="")).named(node.name)
 
     return lambda value: rewrite(value, rule)
+
+
+def parallel_reduction(value: Node) -> Node:
+    """Every max pool with a stride that follows a block becomes a strided convolution beside the pool (v3 paper,
+    section 5, figure 10): the grid shrinks as the filters double, without a bottleneck and without a dear convolution
+    on the large grid.
+
+    The convolution has the pool's kernel and as many channels as the pool passes on. Pools of a stem, which follow
+    single convolutions, stay.
+
+    Raises:
+        ArchitectureError: if the channels that reach such a pool depend on the network's input.
+    """
+
+    def rule(node: Node, in_channels: int | None) -> Node:
+        if not isinstance(node, Sequence):
+            return node
+        parts: list[Node] = []
+        for part in node.layers:
+            if parts and isinstance(parts[-1], Branches) and _is_strided_max_pool(part):
+                parts.append(_beside_convolution(part, in_channels))
+            else:
+                parts.append(part)
+            in_channels = _channels_after(parts[-1], in_channels)
+        return replace(node, layers=tuple(parts))
+
+    return rewrite(value, rule)
+
+
+def _is_strided_max_pool(node: Node) -> bool:
+    return isinstance(node, Pool) and node.kind == "max" and node.stride != (1, 1)
+
+
+def _beside_convolution(pool: Pool, channels: int | None) -> Node:
+    if channels is None:
+        raise ArchitectureError(
+            f"parallel_reduction: the channels that reach {pool.name or describe(pool)} depend on the network's input; "
+            "put a convolution before it."
+        )
+    # A convolution cannot hang over the edge as a "ceil" pool does, so both pad alike.
+    pool = replace(pool, padding="valid" if pool.padding == "valid" else "same")
+    reduction = branches(conv(channels, pool.kernel_size, pool.stride, padding=pool.padding), replace(pool, name=""))
+    return reduction.named(pool.name)
 
 
 def _is_square(node: Node, kernel_size: int) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 # Importing a file lists its networks.
 from . import bn_inception, googlenet, inception_v3, inception_v4, small_inception  # noqa: F401
+from .history import Step, history, history_table
 from .registry import Entry, architecture, entry, list_models, trunk
 
 if TYPE_CHECKING:
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Entry",
+    "Step",
     "WeightsError",
     "architecture",
     "create_model",
     "entry",
+    "history",
+    "history_table",
     "list_models",
     "load_pretrained",
     "reference_options",
