@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 # Importing a file lists its networks.
 from . import bn_inception, googlenet, inception_v3, inception_v4, small_inception  # noqa: F401
 from .history import Step, history, history_table
+from .pictures import draw
 from .registry import Entry, architecture, entry, list_models, trunk
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "WeightsError",
     "architecture",
     "create_model",
+    "draw",
     "entry",
     "history",
     "history_table",
