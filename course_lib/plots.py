@@ -33,11 +33,11 @@ class SeriesStyle:
     linestyle: str | tuple
 
     def line(self) -> dict[str, Any]:
-        """Keyword arguments for ``Axes.plot``."""
+        """Keyword arguments for `Axes.plot`."""
         return {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
 
     def bar(self) -> dict[str, Any]:
-        """Keyword arguments for ``Axes.bar`` and ``Axes.barh``; white hatches on the colour, black at the edge."""
+        """Keyword arguments for `Axes.bar` and `Axes.barh`; white hatches on the colour, black at the edge."""
         return {"color": self.color, "hatch": self.hatch, "edgecolor": "white", "linewidth": 0}
 
 
@@ -78,15 +78,15 @@ _RC = {
 
 
 def style() -> AbstractContextManager[None]:
-    """Return a context in which figures get the course's fonts, lines and colours: ``with style(): figure = …``."""
+    """Return a context in which figures get the course's fonts, lines and colours: `with style(): figure = …`."""
     return mpl.rc_context(_RC)
 
 
 class FigureHTML:
     """A drawn figure as a notebook shows it: a picture with a text for screen readers.
 
-    ``html`` is an ``<img>`` with the PNG inside and ``alt``, shown at the figure's size in inches times 96 CSS pixels.
-    JupyterLab drops a text given beside ``image/png``, so the picture is published as ``text/html``.
+    `html` is an `<img>` with the PNG inside and `alt`, shown at the figure's size in inches times 96 CSS pixels.
+    JupyterLab drops a text given beside `image/png`, so the picture is published as `text/html`.
     """
 
     def __init__(self, png: bytes, alt: str, width: int) -> None:
@@ -104,13 +104,12 @@ class FigureHTML:
 
 
 def figure_html(figure: Figure, alt: str) -> FigureHTML:
-    """Draw the figure and return it with ``alt``, one or two sentences that say what is to be seen, numbers included.
+    """Draw the figure and return it with `alt`, one or two sentences that say what is to be seen, numbers included.
 
     The same figure gives the same bytes on one machine; fonts may differ by a pixel on another.
 
-    Raises
-    ------
-    ValueError : if ``alt`` is empty.
+    Raises:
+        ValueError: if `alt` is empty.
     """
     if not alt.strip():
         raise ValueError("a figure needs an alt text that says what is to be seen in it")
@@ -131,17 +130,15 @@ def bar_compare(
 ) -> Figure:
     """Draw horizontal bars, one group a label and in it one bar a series, each with its number at its end.
 
-    Parameters
-    ----------
-    labels : names of the groups, from top to bottom.
-    series : name of each series and its values, one a label, all at least 0.
-    xlabel : what is counted, with its unit.
-    number_format : how a bar's number is written.
-    styles : look of a series by its name, such as ``{"paper": PAPER}``; the others take ``SERIES`` in order.
+    Args:
+        labels: names of the groups, from top to bottom.
+        series: name of each series and its values, one a label, all at least 0.
+        xlabel: what is counted, with its unit.
+        number_format: how a bar's number is written.
+        styles: look of a series by its name, such as `{"paper": PAPER}`; the others take `SERIES` in order.
 
-    Raises
-    ------
-    ValueError : if a series has another length than ``labels``, or there are more series than distinct looks.
+    Raises:
+        ValueError: if a series has another length than `labels`, or there are more series than distinct looks.
     """
     for name, values in series.items():
         if len(values) != len(labels):

@@ -9,7 +9,7 @@ import pandas as pd
 
 
 class Table:
-    """A data frame as a lesson shows it; ``frame`` holds the texts shown.
+    """A data frame as a lesson shows it; `frame` holds the texts shown.
 
     Its HTML is the same on every run with equal numbers, so nbval can compare it.
     """
@@ -35,14 +35,13 @@ class Table:
 
 
 def table(frame: pd.DataFrame, formats: Mapping[str, str] | None = None) -> Table:
-    """Return ``frame`` as a table to project; its index is shown.
+    """Return `frame` as a table to project; its index is shown.
 
-    ``formats`` gives a column's number format, such as ``{"accuracy": "{:.1f} %"}``. Other columns get thousands
+    `formats` gives a column's number format, such as `{"accuracy": "{:.1f} %"}`. Other columns get thousands
     separators for whole numbers and three digits for the rest; texts stay.
 
-    Raises
-    ------
-    KeyError : if ``formats`` names a column that is not there.
+    Raises:
+        KeyError: if `formats` names a column that is not there.
     """
     formats = dict(formats or {})
     unknown = set(formats) - set(frame.columns)
@@ -66,17 +65,15 @@ def _written(value: object, number_format: str | None) -> str:
 class Claim:
     """A paper's number, the number found here, and the band in which the latter agrees with the paper.
 
-    Parameters
-    ----------
-    claim : what the number is, with the paper's section or table.
-    paper, here : the two numbers, in the same unit.
-    band : lowest and highest value of ``here`` that agrees; it holds ``paper``. An end may be infinite.
-    reason : why the band is as wide as it is, such as the paper's rounding or the spread over seeds.
-    number_format : how numbers are written, such as "{:.1f} %".
+    Args:
+        claim: what the number is, with the paper's section or table.
+        paper, here: the two numbers, in the same unit.
+        band: lowest and highest value of `here` that agrees; it holds `paper`. An end may be infinite.
+        reason: why the band is as wide as it is, such as the paper's rounding or the spread over seeds.
+        number_format: how numbers are written, such as "{:.1f} %".
 
-    Raises
-    ------
-    ValueError : if the band does not hold the paper's number, or the reason is missing.
+    Raises:
+        ValueError: if the band does not hold the paper's number, or the reason is missing.
     """
 
     claim: str
@@ -99,7 +96,7 @@ class Claim:
 
 
 class PaperBesideMeasured(Table):
-    """A table of claims; ``agrees`` holds one truth value a claim."""
+    """A table of claims; `agrees` holds one truth value a claim."""
 
     def __init__(self, claims: Sequence[Claim], measured: str) -> None:
         super().__init__(pd.DataFrame([_row(claim, measured) for claim in claims]), index=False)
@@ -109,12 +106,11 @@ class PaperBesideMeasured(Table):
 def paper_beside_measured(claims: Sequence[Claim], measured: str = "here") -> PaperBesideMeasured:
     """Return the table of claims; "agrees?" is computed from each claim's band, never typed.
 
-    ``measured`` heads the column of measured numbers. Numbers of recorded runs go into a table of their own, headed
+    `measured` heads the column of measured numbers. Numbers of recorded runs go into a table of their own, headed
     "recorded run". The HTML is the same on every run with equal numbers, so nbval can compare it.
 
-    Raises
-    ------
-    ValueError : if there is no claim.
+    Raises:
+        ValueError: if there is no claim.
     """
     if not claims:
         raise ValueError("a table of paper and measurement needs at least one claim")

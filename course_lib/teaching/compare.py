@@ -16,12 +16,12 @@ _LONGEST = 100
 
 
 def difference(actual: Any, expected: Any, where: str, rtol: float, atol: float) -> str | None:
-    """Return None if ``actual`` equals ``expected``, otherwise a clause such as "f(3)[1] is 5; 4 is expected".
+    """Return None if `actual` equals `expected`, otherwise a clause such as "f(3)[1] is 5; 4 is expected".
 
-    Integers, text and truth values must be equal, floating-point values as close as ``rtol`` and ``atol`` ask; NaN
+    Integers, text and truth values must be equal, floating-point values as close as `rtol` and `atol` ask; NaN
     equals NaN.
     Tensors and arrays are compared by type, shape, dtype and value; tuples, lists, mappings and dataclasses part by
-    part, a list being as good as a tuple. ``where`` names ``actual``; the path into it is added.
+    part, a list being as good as a tuple. `where` names `actual`; the path into it is added.
     """
     if is_array(expected):
         return _array_difference(actual, expected, where, rtol, atol)
@@ -42,7 +42,7 @@ def difference(actual: Any, expected: Any, where: str, rtol: float, atol: float)
 
 
 def describe(value: Any) -> str:
-    """Show a value in one short line: arrays and tensors by shape and dtype, all else by its shortened ``repr``."""
+    """Show a value in one short line: arrays and tensors by shape and dtype, all else by its shortened `repr`."""
     if is_array(value):
         kind = "an array" if isinstance(value, np.ndarray) else "a tensor"
         return f"{kind} of shape {tuple(value.shape)} and dtype {value.dtype}"
@@ -57,13 +57,13 @@ def describe_arguments(arguments: tuple) -> str:
 
 
 def shortened(text: str) -> str:
-    """Put ``text`` on one line and cut it where a message would grow too long to read."""
+    """Put `text` on one line and cut it where a message would grow too long to read."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
 def is_array(value: Any) -> bool:
-    """Whether ``value`` is a numpy array or a torch tensor."""
+    """Whether `value` is a numpy array or a torch tensor."""
     torch = sys.modules.get("torch")
     return isinstance(value, np.ndarray) or (torch is not None and isinstance(value, torch.Tensor))
 

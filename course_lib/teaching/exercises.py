@@ -31,24 +31,22 @@ def check_function(
     rtol: float = 1e-5,
     atol: float = 1e-8,
 ) -> None:
-    """Run ``student`` and ``reference`` on each case and print ``name: correct (… cases)`` if all results agree.
+    """Run `student` and `reference` on each case and print `name: correct (… cases)` if all results agree.
 
-    Parameters
-    ----------
-    student, reference : functions of the same positional arguments. Each gets its own copy of them.
-    cases : tuples of positional arguments, the simplest first: the first case that fails is the one shown.
-    name : identifier of the exercise, the first word of each message.
-    random_case : makes one more case from a ``random.Random``; ``random_count`` of them follow, the same on every run.
-    rtol, atol : tolerances for floating-point results, as in ``numpy.isclose``. Integers must be equal.
+    Args:
+        student, reference: functions of the same positional arguments. Each gets its own copy of them.
+        cases: tuples of positional arguments, the simplest first: the first case that fails is the one shown.
+        name: identifier of the exercise, the first word of each message.
+        random_case: makes one more case from a `random.Random`; `random_count` of them follow, the same on every run.
+        rtol, atol: tolerances for floating-point results, as in `numpy.isclose`. Integers must be equal.
 
     Results may be numbers, text, tensors, arrays, dataclass values such as architectures, and tuples, lists or
     dictionaries of these.
 
-    Raises
-    ------
-    ExerciseError : if ``student`` is unfinished, raises, or returns something else than ``reference``.
-    TypeError : if a case is not a tuple.
-    ValueError : if there is no case at all.
+    Raises:
+        ExerciseError: if `student` is unfinished, raises, or returns something else than `reference`.
+        TypeError: if a case is not a tuple.
+        ValueError: if there is no case at all.
     """
     if student is None or student is ...:
         raise _not_done(name, "the function is still missing")
@@ -72,10 +70,10 @@ def check_function(
 def check_value(
     student: Any, expected: Any, *, name: str, hint: str = "", rtol: float = 1e-5, atol: float = 1e-8
 ) -> None:
-    """Compare one value with the expected one and print ``name: correct`` if they agree.
+    """Compare one value with the expected one and print `name: correct` if they agree.
 
-    ``hint``, a sentence on where to look, follows the message when they do not. Values, tolerances and errors are those
-    of ``check_function``.
+    `hint`, a sentence on where to look, follows the message when they do not. Values, tolerances and errors are those
+    of `check_function`.
     """
     _require_equal(student, expected, "your value", name, rtol, atol, hint)
     print(f"{name}: correct")
@@ -91,7 +89,7 @@ def _call(student: Callable[..., Any], case: tuple, call: str, name: str) -> Any
 
 
 def _line(student: Callable[..., Any], error: Exception) -> str:
-    """Return the line of the student's own code at which ``error`` came up, "" where it is not to be found."""
+    """Return the line of the student's own code at which `error` came up, "" where it is not to be found."""
     own_file = getattr(getattr(student, "__code__", None), "co_filename", None)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == own_file]
     return f" (at line {frames[-1].lineno} of the cell: {shortened(frames[-1].line)})" if frames else ""

@@ -36,18 +36,16 @@ class Answer:
 class Quiz(widgets.VBox):
     """A question with radio buttons, a "Check" button and the reason of the chosen answer.
 
-    Where no kernel runs (a static page, a notebook opened before it is run) the ``text/html`` form shows question and
+    Where no kernel runs (a static page, a notebook opened before it is run) the `text/html` form shows question and
     answers as text, each reason folded under its answer. Texts are plain text; HTML in them is shown as written.
 
-    Parameters
-    ----------
-    name : short identifier; with it ``repr`` is the same on every run, so nbval can compare the cell's output.
-    question : the question, one or a few sentences.
-    answers : at least two, exactly one of them correct, with different texts and a reason each.
+    Args:
+        name: short identifier; with it `repr` is the same on every run, so nbval can compare the cell's output.
+        question: the question, one or a few sentences.
+        answers: at least two, exactly one of them correct, with different texts and a reason each.
 
-    Raises
-    ------
-    ValueError : if name, question or answers break these rules; the sentence names the quiz and the answer.
+    Raises:
+        ValueError: if name, question or answers break these rules; the sentence names the quiz and the answer.
     """
 
     def __init__(self, name: str, question: str, answers: Sequence[Answer]) -> None:
@@ -79,7 +77,7 @@ class Quiz(widgets.VBox):
         return self._feedback.value
 
     def answer(self, index: int) -> bool:
-        """Choose the answer at ``index`` (from 0), check it as the button does, and return whether it is right."""
+        """Choose the answer at `index` (from 0), check it as the button does, and return whether it is right."""
         if not 0 <= index < len(self.answers):
             raise IndexError(f"quiz {self.name!r} has answers 0 to {len(self.answers) - 1}, not {index}")
         self._choices.value = index
@@ -117,7 +115,7 @@ def _mark(answer: Answer) -> str:
 
 
 def _live_region(content: str, answer: Answer | None = None) -> str:
-    """Wrap ``content`` so that a screen reader reads it out when it changes, without taking the focus."""
+    """Wrap `content` so that a screen reader reads it out when it changes, without taking the focus."""
     kind = "" if answer is None else " course-quiz-right" if answer.correct else " course-quiz-wrong"
     classes = f' class="course-quiz-reason{kind}"' if content else ""
     return f'<div role="status" aria-live="polite"{classes}>{content}</div>'

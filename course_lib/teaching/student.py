@@ -1,15 +1,15 @@
 """Student copies of lessons: the solutions are the master, the stubs are made from them.
 
-In a lesson, a cell tagged ``solution`` holds the solution between two comments of their own:
+In a lesson, a cell tagged `solution` holds the solution between two comments of their own:
 
     def saving(kernel_size):
         # solution begin
         return 1 - 2 * 9 / kernel_size**2
         # solution end
 
-Inside a function the student copy has ``raise NotImplementedError("your turn")`` there. At the left margin the lines
-may only assign names, and the copy has ``name = ...`` for each. The next cell tagged ``check`` tests the answer. A cell
-tagged ``solution-only``, such as a worked derivation, is left out of the copy. Cells tagged ``setup`` import what
+Inside a function the student copy has `raise NotImplementedError("your turn")` there. At the left margin the lines
+may only assign names, and the copy has `name = ...` for each. The next cell tagged `check` tests the answer. A cell
+tagged `solution-only`, such as a worked derivation, is left out of the copy. Cells tagged `setup` import what
 exercises and checks need.
 """
 
@@ -35,13 +35,12 @@ class ProofError(Exception):
 
 
 def student_copy(notebook: NotebookNode) -> NotebookNode:
-    """Return the notebook with a stub in place of each solution, without outputs and without ``solution-only`` cells.
+    """Return the notebook with a stub in place of each solution, without outputs and without `solution-only` cells.
 
-    Of the notebook's metadata only ``kernelspec`` and ``language_info`` stay: a copy is not paired with a source.
+    Of the notebook's metadata only `kernelspec` and `language_info` stay: a copy is not paired with a source.
 
-    Raises
-    ------
-    ValueError : if the marks in a cell are missing, unbalanced, or enclose what cannot be made into a stub.
+    Raises:
+        ValueError: if the marks in a cell are missing, unbalanced, or enclose what cannot be made into a stub.
     """
     kept, _ = TagRemovePreprocessor(remove_cell_tags={"solution-only"}).preprocess(_with_stubs(notebook), {})
     cleared, _ = ClearOutputPreprocessor().preprocess(kept, {})
@@ -52,13 +51,12 @@ def student_copy(notebook: NotebookNode) -> NotebookNode:
 def prove(notebook: NotebookNode, folder: str | Path = ".") -> int:
     """Run each exercise as stub and as solution; return how many exercises were proven.
 
-    Only the cells tagged ``setup``, the solutions and their checks run, in one kernel started in ``folder``, so nothing
+    Only the cells tagged `setup`, the solutions and their checks run, in one kernel started in `folder`, so nothing
     is trained. Exercises and checks may therefore use nothing that other cells make.
 
-    Raises
-    ------
-    ProofError : if a stub does not fail its check with "not done yet", or a solution does not pass.
-    ValueError : if a solution has no check before the next solution, or as ``student_copy``.
+    Raises:
+        ProofError: if a stub does not fail its check with "not done yet", or a solution does not pass.
+        ValueError: if a solution has no check before the next solution, or as `student_copy`.
     """
     master, stubs = notebook.cells, _with_stubs(notebook).cells
     cells = [_runnable(cell, "setup") for cell in master if "setup" in _tags(cell)]
@@ -76,13 +74,13 @@ def prove(notebook: NotebookNode, folder: str | Path = ".") -> int:
 
 
 def write_copies(notebooks: Iterable[Path], out: Path) -> list[Path]:
-    """Write the student copy of each notebook into the folder ``out`` and return the paths written.
+    """Write the student copy of each notebook into the folder `out` and return the paths written.
 
     Nothing is written unless every copy can be made.
 
-    Raises
-    ------
-    ValueError : naming the notebook that is missing, unreadable, marked wrongly, or would overwrite itself or another.
+    Raises:
+        ValueError: naming the notebook that is missing, unreadable, marked wrongly, or would overwrite itself or
+        another.
     """
     copies: dict[Path, NotebookNode] = {}
     for source in notebooks:
