@@ -76,6 +76,13 @@ class LinearUnit(nn.Module):
         return self.activation(self.bn(self.linear(x.flatten(1))))
 
 
+class LocalResponseNormUnit(nn.LocalResponseNorm):
+    """Local response normalisation, computed in float32: PyTorch has it in no shorter type on CPUs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float()).to(x.dtype)
+
+
 class BranchesModule(nn.Module):
     """Parallel paths over one tensor, or each over its share of the channels, concatenated on the channels."""
 
@@ -275,7 +282,7 @@ def _(node: Dropout, in_channels: int, grid: tuple[int, int] | None) -> nn.Modul
 
 @_build.register
 def _(node: LocalResponseNorm, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return nn.LocalResponseNorm(node.size)
+    return LocalResponseNormUnit(node.size)
 
 
 def _activation(name: str, inplace: bool = True) -> nn.Module:

@@ -16,6 +16,8 @@ from .registry import Entry, architecture, entry, list_models, trunk
 
 if TYPE_CHECKING:
     from .creation import create_model
+    from .inference import optimize_for_inference
+    from .merging import merge_model, merged_state_dict, unmerged_state_dict
     from .pretrained import WeightsError, load_pretrained, reference_options, tensorflow_normalization
 
 __all__ = [
@@ -30,13 +32,21 @@ __all__ = [
     "history_table",
     "list_models",
     "load_pretrained",
+    "merge_model",
+    "merged_state_dict",
+    "optimize_for_inference",
     "reference_options",
     "tensorflow_normalization",
     "trunk",
+    "unmerged_state_dict",
 ]
 
 _NEED_TORCH = {
     "create_model": "creation",
+    "optimize_for_inference": "inference",
+    "merge_model": "merging",
+    "merged_state_dict": "merging",
+    "unmerged_state_dict": "merging",
     "WeightsError": "pretrained",
     "load_pretrained": "pretrained",
     "reference_options": "pretrained",

@@ -10,11 +10,12 @@ from torch import nn
 from course_lib.architecture import build
 from course_lib.architecture.building import ConvUnit, LinearUnit, Network
 
+from .merging import merge_model
 from .registry import architecture, check_count
 
 
 def create_model(
-    name: str, num_classes: int = 1000, aux: bool = False, *, in_channels: int = 3, **options: Any
+    name: str, num_classes: int = 1000, aux: bool = False, *, in_channels: int = 3, merged: bool = False, **options: Any
 ) -> Network:
     """A network of the family, float32, on PyTorch's default device, in training mode, initialised by `initialize`.
 
@@ -25,6 +26,8 @@ def create_model(
             heads' logits from the deepest up); in eval logits alone, of shape (N, num_classes).
         in_channels: channels of the images, which come as (N, in_channels, height, width), any size from
             `smallest_input(architecture(name))` on.
+        merged: in the form that `course_lib.architecture.merge` gives, which trains faster: the same network with the
+            same initial weights, which `merged_state_dict` and `unmerged_state_dict` convert.
         options: the network's own, as its function documents (`course_lib.models.inception_v3.inception_v3` ...).
 
     Returns:
@@ -41,7 +44,7 @@ def create_model(
     model.to_empty(device=torch.get_default_device())
     initialize(model)
     model.name = name
-    return model
+    return merge_model(model) if merged else model
 
 
 def initialize(model: nn.Module) -> None:
