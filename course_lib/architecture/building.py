@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
-from functools import cache, singledispatch
+from functools import singledispatch
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,8 @@ from .vocabulary import (
 
 # TensorFlow's Inception networks, torchvision and timm all use this epsilon in every batch norm.
 BATCH_NORM_EPS = 1e-3
+
+_OUTPUTS_TYPES: dict[tuple[str, ...], type] = {}
 
 
 class ConvUnit(nn.Module):
@@ -147,6 +149,7 @@ class Network(nn.Sequential):
         """The network of a value, as `build` documents."""
         network = cls(_children(value, in_channels, None))
         network.architecture, network.in_channels = value, in_channels
+        _outputs_type(tuple(part.name for part in reversed(value.layers) if isinstance(part, Auxiliary)))
         # Counted once, so that a call compares integers; heads run, and may need more pixels, in training only.
         network._smallest = {heads: smallest_input(value, heads=heads) for heads in (False, True)}
         return network
@@ -184,9 +187,11 @@ def build(value: Node, in_channels: int) -> Network:
     return Network.of(seq(value), in_channels)
 
 
-@cache
 def _outputs_type(heads: tuple[str, ...]) -> type:
-    return namedtuple("NetworkOutputs", ("logits", *heads))
+    # Not functools.cache, which torch.compile warns of.
+    if heads not in _OUTPUTS_TYPES:
+        _OUTPUTS_TYPES[heads] = namedtuple("NetworkOutputs", ("logits", *heads))
+    return _OUTPUTS_TYPES[heads]
 
 
 def _children(node: Node, in_channels: int, grid: tuple[int, int] | None) -> OrderedDict[str, nn.Module]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from course_lib.architecture import (
+    ArchitectureError,
     Branches,
     Conv,
     Node,
@@ -145,6 +146,8 @@ def googlenet_cifar(
             which batch normalisation runs several times faster on a CPU.
         dropout: before the last layer.
     """
+    if not width > 0:
+        raise ArchitectureError(f"option width must be a number above 0; got {width!r}.")
     first = conv(64, 3).named("conv1") >> conv(192, 3).named("conv2")
     value = first >> body(num_classes, aux) >> classifier(num_classes, dropout)
     return value if width == 1 else rewrite(value, lambda node, _: _scaled(node, width))
