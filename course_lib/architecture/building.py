@@ -60,8 +60,6 @@ class NormActUnit(nn.Module):
         self.activation = _activation(node.activation, inplace=node.norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        # On a share of the channels, which has gaps in memory, batch norm would run many times slower.
-        x = x.contiguous(memory_format=torch.channels_last if x.stride(1) == 1 else torch.contiguous_format)
         return self.activation(self.bn(x))
 
 
@@ -97,7 +95,9 @@ class BranchesModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.widths is None:
             return torch.cat([path(x) for path in self.children()], dim=1)
-        parts = x.split(self.widths, dim=1)
+        # A share of the channels has gaps in memory, over which batch norm and joins run many times slower.
+        memory_format = torch.channels_last if x.stride(1) == 1 else torch.contiguous_format
+        parts = [part.contiguous(memory_format=memory_format) for part in x.split(self.widths, dim=1)]
         return torch.cat([path(part) for path, part in zip(self.children(), parts, strict=True)], dim=1)
 
 

@@ -1,0 +1,113 @@
+"""What `optimize_for_inference` gives: the same logits, from a network without what only training needs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from course_lib.architecture import (
+    ArchitectureError,
+    avg_pool,
+    build,
+    conv,
+    dropout,
+    global_avg_pool,
+    linear,
+    smallest_input,
+)
+from course_lib.models import create_model, entry, list_models, optimize_for_inference
+
+CASES = [(name, {}) for name in list_models()] + [
+    ("inception_v3", {"count_include_pad": True}),
+    ("bn_inception", {"bias": True}),
+]
+
+
+def trained(model: nn.Module) -> nn.Module:
+    """As if trained: batch norms that do something."""
+    generator = torch.Generator().manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            for tensor in (module.running_var, module.weight):
+                nn.init.uniform_(tensor, 0.5, 1.5, generator=generator)
+            for tensor in (module.running_mean, module.bias):
+                nn.init.normal_(tensor, 0, 0.1, generator=generator)
+    return model
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=lambda case: str(case) if case else "")
+def test_logits_stay(name: str, options: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    model = trained(create_model(name, 10, aux=entry(name).has_heads, **options))
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    side = max(*smallest_input(model.architecture, heads=False), 48)
+    images = torch.randn(2, 3, side, side + 3)
+    fast = optimize_for_inference(model)
+    assert model.training
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+    with torch.no_grad():
+        logits, wanted = fast(images), model.eval()(images)
+    assert (logits - wanted).norm() < 1e-4 * wanted.norm()
+
+
+@pytest.mark.parametrize("name", ["googlenet", "bn_inception", "small_inception"])
+def test_bfloat16_takes_and_gives_float32(name: str) -> None:
+    torch.manual_seed(0)
+    model = trained(create_model(name, 10)).eval()
+    images = torch.randn(2, 3, 64, 64)
+    fast = optimize_for_inference(model, dtype=torch.bfloat16)
+    with torch.no_grad():
+        logits, wanted = fast(images), model(images)
+    assert logits.dtype == torch.float32
+    assert {module.weight.dtype for module in fast.modules() if isinstance(module, nn.Conv2d)} == {torch.bfloat16}
+    assert (logits - wanted).norm() < 0.05 * wanted.norm()
+
+
+def test_only_what_inference_needs_is_left() -> None:
+    model = create_model("inception_v3", 10, aux=True)
+    fast = optimize_for_inference(model)
+    assert not fast.training
+    assert fast.name == "inception_v3"
+    assert not any(parameter.requires_grad for parameter in fast.parameters())
+    assert not [name for name, module in fast.named_modules() if isinstance(module, nn.Dropout) or "aux" in name]
+    # One convolution less for each sibling: 3 in each of the 9 blocks with a pool projection, 1 in mixed_7a.
+    count = sum(
+        isinstance(module, nn.Conv2d) for module in optimize_for_inference(create_model("inception_v3")).modules()
+    )
+    assert count == sum(isinstance(module, nn.Conv2d) for module in create_model("inception_v3").modules()) - 9 * 3 - 1
+    for module in fast.modules():
+        if isinstance(module, nn.Conv2d):
+            assert module.weight.is_contiguous(memory_format=torch.channels_last)
+            assert module.bias is not None
+
+
+def test_batch_norm_after_a_fully_connected_layer_is_folded() -> None:
+    value = conv(4, 3) >> global_avg_pool() >> linear(6, norm=True, activation="relu") >> dropout(0.5) >> linear(2)
+    model = trained(build(value, 3))
+    fast = optimize_for_inference(model)
+    assert not [module for module in fast.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+    images = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(fast(images), model.eval()(images), rtol=1e-4, atol=1e-6)
+
+
+def test_gradients_reach_the_images() -> None:
+    """As pictures of what a network looks at need."""
+    model = trained(build(avg_pool(3) >> conv(4, 1) >> conv(2, 3), 3)).eval()
+    images = torch.randn(1, 3, 8, 8, requires_grad=True)
+    gradients = [
+        torch.autograd.grad(m(images).square().sum(), images)[0] for m in (model, optimize_for_inference(model))
+    ]
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-4, atol=1e-5)
+
+
+def test_nonsense_is_named() -> None:
+    model = create_model("small_inception", 10)
+    with pytest.raises(ArchitectureError, match="a whole network made by create_model or build; got a Network whose"):
+        optimize_for_inference(model[1:])
+    with pytest.raises(ArchitectureError, match="got a Linear whose architecture"):
+        optimize_for_inference(nn.Linear(2, 2))
+    with pytest.raises(ValueError, match=r"torch.float32 or torch.bfloat16; got torch.float64"):
+        optimize_for_inference(model, dtype=torch.float64)
+    with pytest.raises(ArchitectureError, match=r"small_inception takes images of shape \(N, 3"):
+        optimize_for_inference(model)(torch.zeros(1, 1, 28, 28))
