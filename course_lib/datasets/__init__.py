@@ -8,7 +8,9 @@ from course_lib.datasets.images import ImageData, Split
 
 __all__ = ["DATASETS", "DatasetError", "ImageData", "Split", "load"]
 
-DATASETS = ("fashion_mnist", "cifar10", "image_folder")
+DATASETS = ("fashion_mnist", "cifar10", "image_folder", "voc_crops")
+RESIZED = ("image_folder", "voc_crops")
+VOC_OPTIONS = ("difficult", "truncated", "skip_faulty")
 
 
 def load(
@@ -17,6 +19,7 @@ def load(
     *,
     download: bool = False,
     image_size: tuple[int, int] | None = None,
+    **options: bool,
 ) -> ImageData:
     """Load a data set for classification.
 
@@ -25,9 +28,14 @@ def load(
             with `root`: all 60,000 and 10,000, from the IDX files in `root`/FashionMNIST/raw or `root`.
             "cifar10": 50,000 and 10,000 images, (3, 32, 32), from `root`/cifar-10-batches-py.
             "image_folder": the RGB images in `root`/train/<class>/ and `root`/test/<class>/ (.png, .jpg, .jpeg).
+            "voc_crops": the objects of PASCAL VOC 2007 and 2012, cut out of the photographs, from `root`, which is or
+            holds VOCdevkit: both years' trainval lists to train, VOC2007's test list to test.
         root: folder of the files; a leading ~ is the home folder.
         download: fetch the files of fashion_mnist or cifar10 into `root` where they are missing or damaged.
-        image_size: (height, width) to which image_folder resizes; needed where its images differ in size.
+        image_size: (height, width) to which image_folder and voc_crops resize. image_folder needs it where its images
+            differ in size; voc_crops takes 96x96 without it.
+        options: of voc_crops alone, as `course_lib.datasets.voc_crops.VocOptions` documents them: `difficult`,
+            `truncated`, `skip_faulty`.
 
     Returns:
         `ImageData` with uint8 images (N, C, H, W), int64 labels (N,), class names, and the training images' channel
@@ -38,6 +46,7 @@ def load(
             names the path and the remedy.
     """
     _check_arguments(name, root, download, image_size)
+    _check_options(name, options)
     if root is None:
         return load_embedded()
     folder = Path(root).expanduser()
@@ -50,6 +59,10 @@ def load(
         from course_lib.datasets.cifar10 import load_cifar10
 
         return load_cifar10(folder, download)
+    if name == "voc_crops":
+        from course_lib.datasets.voc_crops import VocOptions, load_voc_crops
+
+        return load_voc_crops(folder, image_size, VocOptions(**options))
     from course_lib.datasets.image_folder import load_image_folder
 
     return load_image_folder(folder, image_size)
@@ -60,12 +73,20 @@ def _check_arguments(name: str, root: str | Path | None, download: bool, image_s
         raise DatasetError(f"Unknown data set {name!r}; choose one of {', '.join(DATASETS)}.")
     if root is None and (name != "fashion_mnist" or download):
         raise DatasetError(f"{name} needs root=, the folder that holds its files or is to receive them.")
-    if download and name == "image_folder":
-        raise DatasetError("image_folder cannot be downloaded; leave download out and put the images into root.")
+    if download and name in RESIZED:
+        raise DatasetError(f"{name} cannot be downloaded; leave download out and put the images into root.")
     if image_size is None:
         return
-    if name != "image_folder":
-        raise DatasetError(f"{name} has one image size; leave image_size out, it is for image_folder.")
+    if name not in RESIZED:
+        raise DatasetError(f"{name} has one image size; leave image_size out, it is for {' and '.join(RESIZED)}.")
     is_pair = isinstance(image_size, tuple) and len(image_size) == 2
     if not is_pair or not all(isinstance(side, int) and side > 0 for side in image_size):
         raise DatasetError(f"image_size is {image_size!r}; give (height, width), two whole numbers above zero.")
+
+
+def _check_options(name: str, options: dict[str, bool]) -> None:
+    for option, value in options.items():
+        if name != "voc_crops" or option not in VOC_OPTIONS:
+            raise DatasetError(f"{name} has no option {option!r}; {', '.join(VOC_OPTIONS)} are those of voc_crops.")
+        if not isinstance(value, bool):
+            raise DatasetError(f"{option} is {value!r}; it is True or False.")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ from tqdm.auto import tqdm
 from course_lib.datasets.errors import DatasetError
 from course_lib.datasets.image_tree import SPLITS, ImageTree, scan_tree
 from course_lib.datasets.images import ImageData, Split, channel_statistics
+
+Decode = Callable[[Any], np.ndarray]  # from an item of a tree's files to uint8 (3, H, W)
 
 _IMAGES_PER_BLOCK = 256
 _MAX_THREADS = 8
@@ -45,15 +48,37 @@ def load_image_folder(root: Path, image_size: tuple[int, int] | None = None) -> 
             differ, or the cache cannot be written.
     """
     tree = scan_tree(root)
-    key = hashlib.sha256(os.fsencode(f"{root.resolve()}\0{image_size}")).hexdigest()[:16]
+
+    def decoder() -> Callable[[str], np.ndarray]:
+        if image_size is not None:
+            return partial(read_image, size=image_size)
+        first = tree.files["train"][0][0]
+        return partial(_decode_in_size, size=_read_rgb(first).size[::-1], model=first)
+
+    return load_cached(root.resolve().name, tree, str(image_size), decoder)
+
+
+def load_cached(name: str, tree: ImageTree, variant: str, decoder: Callable[[], Decode]) -> ImageData:
+    """The images of a tree from the cache, where they are put if they are not there yet.
+
+    Args:
+        name: of the data set.
+        tree: what to decode; its fingerprint tells whether the cache still holds.
+        variant: all else that the pixels depend on.
+        decoder: gives the function from an item of `tree.files` to uint8 (3, H, W); called when it is needed.
+
+    Raises:
+        DatasetError: from decoding, or because the cache cannot be written.
+    """
+    key = hashlib.sha256(os.fsencode(f"{tree.root.resolve()}\0{variant}")).hexdigest()[:16]
     entry = cache_folder() / key / tree.fingerprint
     try:
-        return _read(entry, tree)
+        return _read(name, entry, tree)
     except (OSError, ValueError, KeyError, DatasetError):
         shutil.rmtree(entry, ignore_errors=True)  # Missing or damaged: made again.
     try:
-        _write(entry, tree, image_size)
-        return _read(entry, tree)
+        _write(entry, tree, decoder())
+        return _read(name, entry, tree)
     except OSError as error:
         raise DatasetError(
             f"Cannot write the image cache {entry}: {error.strerror}; free space there, or set XDG_CACHE_HOME to a "
@@ -61,19 +86,33 @@ def load_image_folder(root: Path, image_size: tuple[int, int] | None = None) -> 
         ) from error
 
 
+def read_image(path: str, size: tuple[int, int], box: tuple[int, int, int, int] | None = None) -> np.ndarray:
+    """One image file as RGB: uint8, shape (3, height, width).
+
+    Args:
+        path: of a PNG or JPEG file.
+        size: (height, width) to resize to, bilinear and antialiased.
+        box: left, top, right, bottom in pixels of the part to take; None is all.
+
+    Raises:
+        DatasetError: the file cannot be read; the message names it.
+    """
+    return _to_array(_read_rgb(path).resize(size[::-1], Image.Resampling.BILINEAR, box))
+
+
 def cache_folder() -> Path:
     """Folder of all decoded image trees; it may be deleted at any time."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inception-course" / "image_folder"
 
 
-def _read(entry: Path, tree: ImageTree) -> ImageData:
+def _read(name: str, entry: Path, tree: ImageTree) -> ImageData:
     statistics = json.loads((entry / "statistics.json").read_text())
     train, test = (
         Split(_map_images(entry / f"{split}_images.npy"), torch.tensor([label for _, label in tree.files[split]]))
         for split in SPLITS
     )
     mean, std = torch.tensor(statistics["mean"]), torch.tensor(statistics["std"])
-    return ImageData(tree.root.resolve().name, tree.classes, train, test, mean, std)
+    return ImageData(name, tree.classes, train, test, mean, std)
 
 
 def _map_images(path: Path) -> Tensor:
@@ -81,19 +120,14 @@ def _map_images(path: Path) -> Tensor:
     return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
 
 
-def _write(entry: Path, tree: ImageTree, image_size: tuple[int, int] | None) -> None:
+def _write(entry: Path, tree: ImageTree, decode: Decode) -> None:
     """Write beside the cache and rename, so that an entry is whole or absent; remove the tree's older entries."""
     entry.parent.mkdir(parents=True, exist_ok=True)
-    if image_size is None:
-        first = tree.files["train"][0][0]
-        decode = partial(_decode_in_size, size=_read_rgb(first).size[::-1], model=first)
-    else:
-        decode = partial(_decode_resized, size=image_size)
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".writing-") as temporary:
         new = Path(temporary) / "entry"
         new.mkdir()
         for split in SPLITS:
-            _write_images(new / f"{split}_images.npy", [path for path, _ in tree.files[split]], decode, split)
+            _write_images(new / f"{split}_images.npy", [item for item, _ in tree.files[split]], decode, split)
         mean, std = channel_statistics(_map_images(new / "train_images.npy"))
         (new / "statistics.json").write_text(json.dumps({"mean": mean.tolist(), "std": std.tolist()}))
         try:
@@ -106,7 +140,7 @@ def _write(entry: Path, tree: ImageTree, image_size: tuple[int, int] | None) -> 
             shutil.rmtree(older, ignore_errors=True)
 
 
-def _write_images(path: Path, files: list[str], decode: Callable[[str], np.ndarray], split: str) -> None:
+def _write_images(path: Path, files: list[Any], decode: Decode, split: str) -> None:
     """Decode `files` into one .npy array, a block at a time, so that memory holds one block only."""
     with (
         open(path, "wb") as array,
@@ -131,10 +165,6 @@ def _decode_in_size(path: str, size: tuple[int, int], model: str) -> np.ndarray:
             "pass image_size=(height, width) to resize all."
         )
     return pixels
-
-
-def _decode_resized(path: str, size: tuple[int, int]) -> np.ndarray:
-    return _to_array(_read_rgb(path).resize(size[::-1], Image.Resampling.BILINEAR))
 
 
 def _to_array(image: Image.Image) -> np.ndarray:

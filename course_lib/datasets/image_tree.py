@@ -4,6 +4,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from course_lib.datasets.errors import DatasetError
 
@@ -13,23 +14,24 @@ SPLITS = ("train", "test")
 
 @dataclass(frozen=True)
 class ImageTree:
-    """What an image tree holds.
+    """The images of a data set on disk.
 
     Attributes:
-        root: folder that holds train and test.
-        classes: names of the class folders, sorted.
-        files: for "train" and "test" the images' paths with their labels, sorted by class and file name.
-        fingerprint: hexadecimal SHA-256 over each image's relative path, size and time of last change.
+        root: folder that holds them all.
+        classes: their names; a label is an index into them.
+        files: for "train" and "test" each image with its label; an image is a path, or a part of a photograph.
+        fingerprint: hexadecimal SHA-256 that changes when an image is added, removed, renamed or changed.
     """
 
     root: Path
     classes: tuple[str, ...]
-    files: dict[str, list[tuple[str, int]]]
+    files: dict[str, list[tuple[Any, int]]]
     fingerprint: str
 
 
 def scan_tree(root: Path) -> ImageTree:
-    """List the images of a tree. Hidden folders, other files and deeper folders are ignored.
+    """List the images of a tree, sorted by class and file name, with a fingerprint over each one's relative path, size
+    and time of last change. Hidden folders, other files and deeper folders are ignored.
 
     Raises:
         DatasetError: a folder is missing, empty or unreadable, or the classes of train and test differ.
