@@ -56,7 +56,7 @@ def _identity(run: Run) -> dict[str, Any]:
         "number of test images": len(data.test),
         "image shape": list(data.train.images.shape[1:]),
         "list of classes": list(data.classes),
-        "shapes of the model's weights": {name: list(value.shape) for name, value in run.model.state_dict().items()},
+        "model": {name: list(value.shape) for name, value in run.model.state_dict().items()},
         "kind of device": run.device.type,
         "number of processes": distributed.world_size(),
     }
@@ -65,7 +65,8 @@ def _identity(run: Run) -> dict[str, Any]:
 def _check_identity(here: dict[str, Any], there: dict[str, Any]) -> None:
     for what, value in here.items():
         if there.get(what) != value:
-            values = f" ({there.get(what)!r} there, {value!r} here)" if len(repr(value)) < 40 else ""
+            values = f" ({there.get(what)!r} there, {value!r} here)"
             raise CheckpointError(
-                f"The checkpoint is of another run: its {what} differs{values}; train into another folder, or as then."
+                f"The checkpoint is of another run: the {what} differs{values if len(values) < 80 else ''}; train into "
+                "another folder, or as then."
             )

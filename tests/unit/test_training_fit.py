@@ -5,6 +5,7 @@ from itertools import chain
 import pytest
 import torch
 import torch.nn.functional as F
+from tiny_training import small_network, two_classes
 from torch import nn
 
 from course_lib.datasets import ImageData, Split
@@ -12,33 +13,6 @@ from course_lib.training import DivergedError, Recipe, evaluate, fit, has_bf16, 
 
 TIMES = ["seconds", "images_per_second"]
 PLAIN = {"pad": 0, "flip": False, "weight_decay": 0.0}
-
-
-def two_classes(train: int = 96, test: int = 40, channels: int = 1) -> ImageData:
-    """8x8 images, the upper half bright in class 0 and the lower half in class 1."""
-
-    def split(count: int, seed: int) -> Split:
-        images = torch.randint(0, 100, (count, channels, 8, 8), generator=torch.Generator().manual_seed(seed))
-        labels = torch.arange(count) % 2
-        images[labels == 0, :, :4] += 150
-        images[labels == 1, :, 4:] += 150
-        return Split(images.to(torch.uint8), labels)
-
-    return ImageData.from_splits("two halves", ("upper", "lower"), split(train, 0), split(test, 1))
-
-
-def small_network(channels: int = 1, seed: int = 0) -> nn.Sequential:
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        return nn.Sequential(
-            nn.Conv2d(channels, 16, 3, padding=1, bias=False),
-            nn.BatchNorm2d(16),
-            nn.ReLU(),
-            nn.Conv2d(16, 16, 3, stride=2, bias=False),
-            nn.Flatten(),
-            nn.Dropout(0.2),
-            nn.Linear(16 * 9, 2),
-        )
 
 
 class Counting(nn.Module):
