@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from course_lib.commands import describe, models
+from course_lib.commands import describe, evaluate, models, predict, train
 
-COMMANDS = (models, describe)
+COMMANDS = (models, describe, train, evaluate, predict)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

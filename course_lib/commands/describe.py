@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import ast
 
 from course_lib.architecture import ArchitectureError, cost, smallest_input, total
 from course_lib.models import architecture, entry, trunk
 
-from .text import input_shape, shape_text
+from .text import input_shape, option, shape_text
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -29,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--option",
         action="append",
-        type=_option,
+        type=option,
         default=[],
         metavar="NAME=VALUE",
         help="an option of the network, such as width=32; may be repeated",
@@ -60,13 +59,3 @@ def run(arguments: argparse.Namespace) -> None:
         f"\n{arguments.name} on {shape_text(shape)}: {whole.params:,} parameters, {whole.macs:,} MACs, "
         f"{whole.activations:,} activations, receptive field {shape_text(seen)} before the global pool"
     )
-
-
-def _option(text: str) -> tuple[str, object]:
-    name, equals, value = text.partition("=")
-    if not (name.isidentifier() and equals and value):
-        raise argparse.ArgumentTypeError(f"an option is NAME=VALUE, such as width=32; got {text!r}")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value

@@ -1,8 +1,9 @@
-"""Shapes as people write them."""
+"""Shapes and options as people write them."""
 
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 
 
@@ -18,3 +19,14 @@ def input_shape(text: str) -> tuple[int, int, int]:
         raise argparse.ArgumentTypeError(f"an input is CHANNELSxHEIGHTxWIDTH, such as 3x299x299; got {text!r}")
     channels, height, width = map(int, match.groups())
     return channels, height, width
+
+
+def option(text: str) -> tuple[str, object]:
+    """ "width=32" as ("width", 32), for an argument parser; a value that is no Python literal stays text."""
+    name, equals, value = text.partition("=")
+    if not (name.isidentifier() and equals and value):
+        raise argparse.ArgumentTypeError(f"an option is NAME=VALUE, such as width=32; got {text!r}")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value

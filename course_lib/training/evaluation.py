@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.datasets import ImageData, Split
+from course_lib.datasets import Split
 from course_lib.training.augment import normalize
 from course_lib.training.machine import autocast
 
 EVALUATION_BATCH = 256
+
+
+class Normalization(Protocol):
+    """What images are normalised with, and what the logits mean: an `ImageData` has it, and a `SavedModel`."""
+
+    classes: tuple[str, ...]
+    mean: Tensor
+    std: Tensor
 
 
 class Evaluation(NamedTuple):
@@ -31,7 +39,7 @@ def check_logits(logits: Tensor, num_classes: int) -> None:
 
 
 @torch.no_grad()
-def predict_logits(model: nn.Module, images: Tensor, data: ImageData, *, bf16: bool | None = None) -> Tensor:
+def predict_logits(model: nn.Module, images: Tensor, data: Normalization, *, bf16: bool | None = None) -> Tensor:
     """Logits of a model in eval mode, computed where its parameters are; its train or eval mode is put back.
 
     Args:
@@ -61,7 +69,7 @@ def predict_logits(model: nn.Module, images: Tensor, data: ImageData, *, bf16: b
     return torch.cat(logits).float().cpu()
 
 
-def evaluate(model: nn.Module, split: Split, data: ImageData, *, bf16: bool | None = None) -> Evaluation:
+def evaluate(model: nn.Module, split: Split, data: Normalization, *, bf16: bool | None = None) -> Evaluation:
     """Loss and accuracy on a split, as `evaluate(model, data.test, data)`; arguments and errors of `predict_logits`."""
     logits, labels = predict_logits(model, split.images, data, bf16=bf16), split.labels.cpu()
     loss = F.cross_entropy(logits, labels).item()
