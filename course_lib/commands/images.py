@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .text import option
+
 if TYPE_CHECKING:
     from course_lib.datasets import ImageData
     from course_lib.training.saved_model import SavedModel
@@ -17,7 +19,7 @@ MODEL_FILE = "model.pt"
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """--data, --root and --image-size."""
+    """--data, --root, --image-size and --data-option."""
     parser.add_argument(
         "--data",
         default="fashion_mnist",
@@ -29,13 +31,17 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image-size", type=image_size, metavar="HxW", help="size to which image_folder and voc_crops resize"
     )
+    parser.add_argument(
+        "--data-option", action="append", type=option, default=[], metavar="NAME=VALUE",
+        help="of voc_crops: difficult=True, truncated=False or skip_faulty=True; may be repeated",
+    )  # fmt: skip
 
 
 def load_data(arguments: argparse.Namespace) -> ImageData:
     """The data set that the arguments of `add_data_arguments` name."""
     from course_lib.datasets import load
 
-    return load(arguments.data, arguments.root, image_size=arguments.image_size)
+    return load(arguments.data, arguments.root, image_size=arguments.image_size, **dict(arguments.data_option))
 
 
 def load_run(folder: Path) -> SavedModel:

@@ -30,10 +30,10 @@ class Split:
 
     def __post_init__(self) -> None:
         if self.images.dtype != torch.uint8 or self.images.ndim != 4:
-            raise DatasetError(f"Images are {_describe(self.images)}; they must be uint8 of shape (N, C, H, W).")
+            raise DatasetError(f"Images are {describe_tensor(self.images)}; they must be uint8 of shape (N, C, H, W).")
         if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1] or len(self.labels) == 0:
             raise DatasetError(
-                f"Labels are {_describe(self.labels)}; they must be int64 of shape ({len(self.images)},), one an "
+                f"Labels are {describe_tensor(self.labels)}; they must be int64 of shape ({len(self.images)},), one an "
                 "image, with at least one image."
             )
 
@@ -183,5 +183,6 @@ def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
     return mean.float(), variance.sqrt().float()
 
 
-def _describe(tensor: Tensor) -> str:
+def describe_tensor(tensor: Tensor) -> str:
+    """Dtype and shape, for a message: "uint8 of shape (3, 2)"."""
     return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"

@@ -53,7 +53,8 @@ class Checkpoints:
             good = self.paths()
             kept = f"the last good one is {good[-1]}" if good else "there is none yet"
             warnings.warn(
-                f"Cannot write checkpoint {path}: {error.strerror}; training goes on, {kept}. Free space there.",
+                f"Cannot write checkpoint {path}: {error.strerror}; training goes on, {kept}. Free "
+                "space there, or make it writable.",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -50,7 +50,8 @@ class HistoryLog:
         except OSError as error:
             where = error.filename or self.csv or self.tensorboard
             warnings.warn(
-                f"Cannot write the log {where}: {error.strerror}; training goes on. Free space there.",
+                f"Cannot write the log {where}: {error.strerror}; training goes on. Free space there, or "
+                "make it writable.",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from course_lib.datasets.images import describe_tensor
+
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -83,13 +85,13 @@ class LabelSmoothingLoss(nn.Module):
     def _check(self, logits: Tensor, targets: Tensor) -> None:
         if logits.ndim != 2 or logits.shape[1] != self.num_classes or not logits.is_floating_point():
             raise ValueError(
-                f"Logits are {_kind(logits)}; {self.num_classes} classes need floats (N, {self.num_classes})."
+                f"Logits are {describe_tensor(logits)}; {self.num_classes} classes need floats (N, {self.num_classes})."
             )
         labels = targets.dtype == torch.int64 and targets.shape == logits.shape[:1]
         if not labels and not (targets.is_floating_point() and targets.shape == logits.shape):
             raise ValueError(
-                f"Targets are {_kind(targets)}; logits of shape {tuple(logits.shape)} need labels, int64 of shape "
-                f"({len(logits)},), or probabilities, floats of shape {tuple(logits.shape)}."
+                f"Targets are {describe_tensor(targets)}; logits of shape {tuple(logits.shape)} need labels, int64 of "
+                f"shape ({len(logits)},), or probabilities, floats of shape {tuple(logits.shape)}."
             )
         if labels and targets.device.type == "cpu" and len(targets):
             least, most = targets.min().item(), targets.max().item()
@@ -135,7 +137,3 @@ def auxiliary_loss(
 def _dot(log_p: Tensor, q: Tensor) -> Tensor:
     """sum_k q(k) log p(k); 0 where q is, also if p is 0 there."""
     return torch.where(q > 0, log_p * q, 0).sum(1)
-
-
-def _kind(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"
