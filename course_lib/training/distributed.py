@@ -56,6 +56,13 @@ def replicate(model: nn.Module) -> nn.Module:
     return nn.parallel.DistributedDataParallel(model)
 
 
+def share_buffers(model: nn.Module) -> None:
+    """Give every process the running statistics of process 0, in place."""
+    if world_size() > 1:
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+
+
 def share(batch: Tensor) -> Tensor:
     """This process's part of a batch, along the first dimension; parts differ by one at most."""
     return batch.tensor_split(world_size())[rank()]

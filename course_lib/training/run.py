@@ -156,6 +156,7 @@ class Run:
     def _evaluate(self, split: Split) -> Evaluation:
         """`evaluate`, each process on its share of the images."""
         model = self.average.module if self.average else self.model
+        distributed.share_buffers(model)
         own = Split(distributed.share(split.images), distributed.share(split.labels))
         result = evaluate(model, own, self.data, bf16=self.bf16)
         if distributed.world_size() == 1:

@@ -28,6 +28,7 @@ def torchrun(folder: Path) -> None:
 def test_two_processes_give_the_history_and_weights_of_one(tmp_path):
     torchrun(tmp_path)
     two, one = torch.load(tmp_path / "result.pt"), distributed_run.run(tmp_path / "one")
+    assert two["models agree"]
     times = ["seconds", "images_per_second"]
     histories = [pd.DataFrame(each["history"]).drop(columns=times) for each in (one, two)]
     pd.testing.assert_frame_equal(*histories, rtol=0, atol=1e-4)
