@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from course_lib.architecture import Node, avg_pool, branches, conv, max_pool, residual, seq
+from course_lib.architecture import Node, avg_pool, batch_norm, branches, conv, max_pool, relu, residual, seq, split
 
 WIDTHS = st.integers(1, 5)
 KERNELS = st.one_of(st.integers(1, 5), st.tuples(st.integers(1, 5), st.integers(1, 5)))
@@ -62,6 +62,16 @@ def reductions(draw: st.DrawFn) -> Node:
 
 
 @st.composite
+def splits(draw: st.DrawFn) -> Node:
+    """A convolution whose channels are split among paths of one grid."""
+    widths = draw(st.lists(WIDTHS, min_size=1, max_size=3))
+    odd = st.sampled_from([1, 3, (1, 3)])
+    after = st.sampled_from([seq(), relu(), batch_norm(activation="linear")])
+    paths = [draw(after) >> draw(st.just(seq()) | convolutions(stride=1, kernels=odd)) for _ in widths]
+    return conv(sum(widths), 1) >> split(tuple(widths), *paths)
+
+
+@st.composite
 def residuals(draw: st.DrawFn, channels: int) -> Node:
     inner = draw(convolutions(stride=1, kernels=st.sampled_from([1, 3]))) >> conv(channels, 1, activation="linear")
     return residual(inner, draw(st.floats(0.1, 1.0)), activation=draw(st.sampled_from(["relu", "linear"])))
@@ -69,16 +79,18 @@ def residuals(draw: st.DrawFn, channels: int) -> Node:
 
 @st.composite
 def architectures(draw: st.DrawFn, max_parts: int = 4) -> Node:
-    """A sequence of convolutions, pools, nested branches and residuals, of mixed strides and paddings."""
+    """A sequence of convolutions, pools, nested branches, splits and residuals, of mixed strides and paddings."""
     parts: list[Node] = []
     for _ in range(draw(st.integers(1, max_parts))):
-        kind = draw(st.sampled_from(["conv", "pool", "branches", "reduction", "residual"]))
+        kind = draw(st.sampled_from(["conv", "pool", "branches", "split", "reduction", "residual"]))
         if kind == "conv":
             parts.append(draw(convolutions()))
         elif kind == "pool":
             parts.append(draw(pools()))
         elif kind == "branches":
             parts.append(draw(joined(depth=1)))
+        elif kind == "split":
+            parts.append(draw(splits()))
         elif kind == "reduction":
             parts.append(draw(reductions()))
         else:

@@ -33,6 +33,7 @@ from course_lib.architecture import (
     max_pool,
     residual,
     seq,
+    split,
     total,
 )
 from course_lib.architecture.drawing.svg import COLOURS, INK, text_width
@@ -171,8 +172,10 @@ def assert_legible(svg: str) -> None:
 @given(value=architectures(max_parts=6), shape=st.sampled_from([IMAGE, None]))
 def test_every_layer_is_drawn_once_and_nothing_overlaps(value: Node, shape: tuple[int, int, int] | None) -> None:
     svg = diagram(fitting(value), shape).svg
-    drawn = Picture.read(svg).texts(of=set(COLOURS) - {"join", "block", "other"})
-    assert Counter(drawn) == Counter(shown(row.operation) for row in layers(value, IMAGE))
+    expected = Counter(shown(row.operation) for row in layers(value, IMAGE))
+    drawn = Picture.read(svg).texts(of=set(COLOURS) - {"join", "block"})
+    # A residual's ReLU and the shares of a split are drawn, but are no layers.
+    assert Counter(text for text in drawn if text != "ReLU" and not text.endswith(" channels")) == expected
     assert_legible(svg)
 
 
@@ -186,6 +189,15 @@ def test_a_network_drawn_in_full_shows_every_layer_of_the_cost_table() -> None:
     texts = Picture.read(diagram(NETWORK, NETWORK_INPUT, overview=False).svg).texts()
     expected = Counter(shown(row.operation) for row in layers(NETWORK, NETWORK_INPUT))
     assert Counter(text for text in texts if text in expected) == expected
+
+
+def test_a_split_says_how_many_channels_each_path_takes() -> None:
+    picture = diagram(conv(6, 1) >> split((4, 2), seq(), conv(3, 3)), IMAGE)
+    assert [text for text in Picture.read(picture.svg).texts() if text.endswith(" channels")] == [
+        "4 channels",
+        "2 channels",
+    ]
+    assert "two branches, on 4 and 2 of the channels, from 6x40x36 joined to 7x40x36" in picture.text
 
 
 @EXHAUSTIVE

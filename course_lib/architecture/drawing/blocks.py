@@ -24,7 +24,7 @@ def draw(part: Part, *, width: float = 0, open_end: bool = False, clearance: flo
         return _chain(part, open_end)
     if isinstance(node, Branches):
         bar = None if open_end else f"concat {_joined(part)}".strip()
-        return layout.fork([draw(child, open_end=True) for child in part.children], bar)
+        return layout.fork(_paths(part), bar)
     if isinstance(node, Residual):
         scale = "" if node.scale == 1 else f"× {node.scale:g}"
         return layout.skip(draw(part.children[0]), scale, "ReLU" if node.activation == "relu" else "")
@@ -67,6 +67,15 @@ def role(node: Node) -> Role:
     if isinstance(node, Pool | AdaptiveAvgPool):
         return "pool"
     return "classifier" if isinstance(node, Linear | Dropout) else "other"
+
+
+def _paths(part: Part) -> list[Piece]:
+    """The pictures of branches; those that share out the channels begin with their share."""
+    paths = [draw(child, open_end=True) for child in part.children]
+    if part.node.widths is None:
+        return paths
+    shares = [layout.box([f"{width} channels"], "other") for width in part.node.widths]
+    return [layout.stack([Row(share), Row(path)]) for share, path in zip(shares, paths, strict=True)]
 
 
 def _chain(part: Part, open_end: bool) -> Piece:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ..counting import LayerCost, Shape, layers, out_channels
+from ..counting import LayerCost, Shape, layers, out_channels, shares
 from ..rewriting import rewrite
 from ..vocabulary import Branches, Conv, Linear, Node, Residual, Sequence, labelled_children, seq
 
@@ -85,7 +85,9 @@ def _part(node: Node, before: Shape | None, rows: Iterator[LayerCost] | None) ->
     """Takes one row of `rows`, which are in running order, for each layer."""
     children: list[Part] = []
     after = before
-    for _, child in labelled_children(node):
+    for index, (_, child) in enumerate(labelled_children(node)):
+        if isinstance(node, Branches) and before is not None:
+            after = (shares(node, before[0])[index], *before[1:])
         children.append(_part(child, after, rows))
         after = children[-1].after if isinstance(node, Sequence) else before
     if not children and not isinstance(node, Sequence) and rows is not None:

@@ -91,7 +91,8 @@ def words(part: Part) -> str:
     if isinstance(node, Branches):
         number = COUNTS[len(node.paths)] if len(node.paths) < len(COUNTS) else str(len(node.paths))
         plural = "branch" if len(node.paths) == 1 else "branches"
-        return f"{number} {plural}{_from_to(part)}: {'; '.join(words(child) for child in part.children)}"
+        on = f", on {_listed(node.widths)} of the channels," if node.widths else ""
+        return f"{number} {plural}{on}{_from_to(part)}: {'; '.join(words(child) for child in part.children)}"
     if isinstance(node, Residual):
         after = ", then ReLU" if node.activation == "relu" else ""
         return f"residual, input plus {node.scale:g} times ({words(part.children[0])}){after}"
@@ -106,6 +107,11 @@ def _run_words(run: Run) -> str:
         return f"{first.name} ({words(first)})" if first.name and first.children else words(first)
     names = f"{first.name} to {last.name}, " if first.name else ""
     return f"{names}{len(run)} blocks of this form ({words(first)})"
+
+
+def _listed(widths: tuple[int, ...]) -> str:
+    *first, last = map(str, widths)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _enclosed(text: str) -> str:
