@@ -70,7 +70,7 @@ from course_lib.explorers import KernelFactorizationExplorer
 from course_lib.explorers.timing import forward_milliseconds
 from course_lib.plots import bar_compare, figure_html, matrix_gallery
 from course_lib.tables import Claim, paper_beside_measured, table
-from course_lib.teaching import Answer, Quiz, check_function, check_value
+from course_lib.teaching import Answer, Quiz, check_function
 from course_lib.training import Recipe, evaluate, fit
 
 # %% [markdown]
@@ -422,7 +422,7 @@ table(pd.DataFrame({name: {"parameters": size.params, "MACs": size.macs} for nam
 
 # %%
 recipe = Recipe(epochs=3)
-train_data = data.subset(train=6000)
+train_data = data.subset(train=5000)
 
 
 def train(name: str, seed: int) -> tuple[nn.Module, pd.DataFrame]:
@@ -482,13 +482,17 @@ table(
 p = results["accuracy"].mean() / 100
 standard_error = 100 * (p * (1 - p) / len(train_data.test.labels)) ** 0.5
 spread = (results["seed 0"] - results["seed 1"]).abs()
-gap = results.loc["1×7 · 7×1", "accuracy"] - results.loc["7×7", "accuracy"]
+gaps = results["accuracy"] - results.loc["7×7", "accuracy"]
 print(f"standard error of one accuracy: {standard_error:.1f} points; two seeds differ by up to {spread.max():.1f}")
-print(
-    f"the pair against the 7×7: {gap:+.1f} points for {1 - sizes['1×7 · 7×1'].macs / sizes['7×7'].macs:.0%} fewer MACs"
-)
-# Training for so short a time, the pair may gain or lose a few points; ten would mean that something is broken.
-assert abs(gap) < 10
+for name, gap in gaps.items():
+    print(f"{name}: {gap:+.1f} points for {1 - sizes[name].macs / sizes['7×7'].macs:.0%} fewer MACs")
+# After so short a training a network may trail by a few points; ten would mean that something is broken.
+assert (gaps.abs() < 10).all()
+
+# %% [markdown]
+# What lies beyond the noise need not last. Three epochs on 5,000 pictures are a short training, in which a deeper network, such as the stack of nine small
+# convolutions, is slow to start. Train with `Recipe(epochs=10)` and look again. The pair needs less than a third of the multiplications and, within
+# the noise, is as accurate.
 
 # %% [markdown]
 # ### Multiplications are not time
@@ -634,7 +638,7 @@ claim = Claim(
     "ReLU between instead of linear gains, points (figure 2)",
     1.0,
     gain,
-    (1 - 2 * error, 1 + 2 * error),
+    (round(1 - 2 * error, 1), round(1 + 2 * error, 1)),
     reason,
     "{:+.1f}",
 )
@@ -732,12 +736,12 @@ def split_3x3(value: Node) -> Node:
 
 # %% tags=["check", "nbval-check-output"]
 two = conv(8, 2) >> conv(8, 2, padding="valid")
-check_value(
-    split_3x3(conv(8, 3)), two, name="split-3x3", hint="conv(8, 3) becomes conv(8, 2) >> conv(8, 2, padding='valid')."
-)
-inception = branches(conv(8, 1), conv(8, 3), avg_pool(3) >> conv(8, 1), conv(8, 3, 2))
-expected = branches(conv(8, 1), two, avg_pool(3) >> conv(8, 1), conv(8, 3, 2))
-check_value(split_3x3(inception), expected, name="split-3x3 in a block", hint="Pools and strided convolutions stay.")
+block = branches(conv(8, 1), conv(8, 3), avg_pool(3) >> conv(8, 1), conv(8, 3, 2))
+answers = {
+    conv(8, 3): two,
+    block: branches(conv(8, 1), two, avg_pool(3) >> conv(8, 1), conv(8, 3, 2)),  # pools and strided convolutions stay
+}
+check_function(split_3x3, answers.get, [(value,) for value in answers], name="split-3x3")
 
 # %% [markdown]
 # ## Recap
