@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 
@@ -103,6 +104,6 @@ def test_help_names_the_arguments(arguments: list[str], capsys: pytest.CaptureFi
 def test_as_a_program_without_loading_torch_and_into_a_closed_pipe() -> None:
     code = "import sys; from course_lib.__main__ import main; main(['models']); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
-    command = f"{sys.executable} -m course_lib describe inception_resnet_v2 | head -n 1"
+    command = f"{shlex.quote(sys.executable)} -m course_lib describe inception_resnet_v2 | head -n 1"
     piped = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
     assert (piped.returncode, piped.stderr) == (0, "")
