@@ -111,7 +111,7 @@ class ResidualModule(nn.Module):
         self.activation = _activation(node.activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.activation(x + self.scale * self.inner(x))
+        return self.activation(torch.add(x, self.inner(x), alpha=self.scale))
 
 
 class AuxiliaryModule(nn.Module):

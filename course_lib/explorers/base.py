@@ -93,24 +93,25 @@ def int_slider(label: str, value: int, low: int, high: int, step: int = 1) -> wi
 def choice(label: str, options: Mapping[str, str], value: str) -> widgets.ToggleButtons:
     """A few buttons of which one is down; `options` gives the value of each text."""
     # Pairs, since ipywidgets 9 will take a mapping for something else.
-    buttons = widgets.ToggleButtons(options=list(options.items()), value=value, description=label)
+    tooltips = [f"{label} {text}" for text in options]
+    buttons = widgets.ToggleButtons(options=list(options.items()), value=value, description=label, tooltips=tooltips)
     buttons.style.button_width = "auto"
     return buttons
 
 
 def _row(control: widgets.ValueWidget) -> widgets.Widget:
-    """The control as shown. A slider's handle has no accessible name, so the number box beside it carries the label."""
-    control.style.description_width = LABEL_WIDTH
+    """The control as shown, with its label before it."""
+    label, control.description = control.description, ""
     if not isinstance(control, widgets.IntSlider):
-        return control
-    box = widgets.BoundedIntText(
-        control.value, min=control.min, max=control.max, step=control.step, description=control.description
-    )
+        # Its own description would take a line of its own above the buttons.
+        before = widgets.Label(label, layout={"width": LABEL_WIDTH, "display": "flex", "justify_content": "flex-end"})
+        return widgets.HBox([before, control])
+    # A slider's handle has no accessible name, so the number box beside it carries the label.
+    box = widgets.BoundedIntText(control.value, min=control.min, max=control.max, step=control.step, description=label)
     box.style.description_width = LABEL_WIDTH
     box.layout.width = CONTROL_WIDTH
     for trait in ("value", "min", "max"):
         widgets.link((control, trait), (box, trait))
-    control.description = ""
     control.layout.width = CONTROL_WIDTH
     return widgets.HBox([box, control])
 
