@@ -7,13 +7,14 @@ record as such, never in one column with what it measures live.
 from __future__ import annotations
 
 import json
-import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
+
+from course_lib.files import write_whole
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "runs"
 PACKAGES = ("torch", "torchvision", "numpy")
@@ -65,15 +66,12 @@ def load_record(name: str, folder: Path = FOLDER) -> Record:
 
 def save_record(name: str, record: Record, folder: Path = FOLDER) -> Path:
     """Writes the record, whole or not at all, and returns its path."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     rows = json.loads(record.rows.to_json(orient="records"))
     lines = ",\n  ".join(json.dumps(row) for row in rows)
     head = {"command": record.command, "data": record.data, "machine": record.machine}
     text = json.dumps(head, indent=1)[:-2] + f',\n "rows": [\n  {lines}\n ]\n}}\n'
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    write_whole(path, text.encode())
     return path
 
 

@@ -10,16 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import groupby, pairwise
 
-from .rewriting import rewrite
+from .rewriting import rewrite, with_children
 from .vocabulary import (
-    Auxiliary,
     Branches,
     Conv,
     Linear,
     Node,
     NormAct,
     Pool,
-    Residual,
     Sequence,
     labelled_children,
     seq,
@@ -195,14 +193,6 @@ def _is_pointwise(conv: Conv) -> bool:
 
 
 def _with_origins(node: Node, path: str) -> Node:
-    """`node` with its own path as the origin of every layer."""
+    """`node`, in which every layer with weights has its own path as its origin."""
     children = [_with_origins(child, f"{path}.{label}" if path else label) for label, child in labelled_children(node)]
-    if isinstance(node, Sequence):
-        return replace(node, layers=tuple(children))
-    if isinstance(node, Branches):
-        return replace(node, paths=tuple(children))
-    if isinstance(node, Residual):
-        return replace(node, inner=children[0])
-    if isinstance(node, Auxiliary):
-        return replace(node, head=children[0])
-    return replace(node, origin=(path,))
+    return with_children(replace(node, origin=(path,)) if modules_of(node) else node, children)

@@ -5,7 +5,7 @@ A rewrite leaves alone what it does not concern, so it applies to one convolutio
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from .vocabulary import (
     branches,
     conv,
     describe,
+    labelled_children,
     seq,
 )
 
@@ -49,13 +50,26 @@ def rewrite(value: Node, rule: Rule, in_channels: int | None = None) -> Node:
         value = replace(seq(*parts), name=value.name)
     elif isinstance(value, Branches):
         shares = value.widths or [in_channels] * len(value.paths)
-        paths = tuple(rewrite(path, rule, share) for path, share in zip(value.paths, shares, strict=True))
-        value = replace(value, paths=paths)
-    elif isinstance(value, Residual):
-        value = replace(value, inner=rewrite(value.inner, rule, in_channels))
-    elif isinstance(value, Auxiliary):
-        value = replace(value, head=rewrite(value.head, rule, in_channels))
+        paths = zip(value.paths, shares, strict=True)
+        value = with_children(value, [rewrite(path, rule, share) for path, share in paths])
+    else:
+        value = with_children(value, [rewrite(part, rule, in_channels) for _, part in labelled_children(value)])
     return rule(value, in_channels)
+
+
+def with_children(value: Node, children: Iterable[Node]) -> Node:
+    """`value` with other direct parts, in the order of `labelled_children`; a value without parts stays."""
+    if isinstance(value, Sequence):
+        return replace(value, layers=tuple(children))
+    if isinstance(value, Branches):
+        return replace(value, paths=tuple(children))
+    if isinstance(value, Residual):
+        (inner,) = children
+        return replace(value, inner=inner)
+    if isinstance(value, Auxiliary):
+        (head,) = children
+        return replace(value, head=head)
+    return value
 
 
 def with_fields(value: Node, kind: type[Node], **fields: Any) -> Node:

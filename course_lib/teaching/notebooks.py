@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import hashlib
-import os
 import re
 import sys
 from collections import Counter
@@ -35,6 +34,8 @@ from jupytext.combine import combine_inputs_with_outputs
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+
+from course_lib.files import write_whole
 
 SOURCE_PATTERN = "[0-9][0-9]_*.py"
 CELL_TIMEOUT_S = 60
@@ -90,12 +91,7 @@ def build(source: Path) -> Path:
     _execute(notebook, source)
     _leave_out_what_varies(notebook)
     notebook.metadata["course_build"] = {"source_sha256": digest}
-    temporary = target.with_suffix(".ipynb.tmp")
-    try:
-        nbformat.write(notebook, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(target, f"{nbformat.writes(notebook).rstrip()}\n".encode())
     return target
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from course_lib.training.files import write_whole
+from course_lib.files import write_whole
 
 HISTORY_COLUMNS = (
     *("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy"),

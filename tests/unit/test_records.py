@@ -46,10 +46,11 @@ def test_a_failed_save_keeps_the_old_record(tmp_path: Path, monkeypatch: pytest.
     def full_disk(*_: object, **__: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(Path, "write_text", full_disk)
+    monkeypatch.setattr("course_lib.files.os.fsync", full_disk)
     with pytest.raises(OSError, match="no space"):
         save_record("ladder", RECORD, tmp_path)
     assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_machine_names_processor_and_versions() -> None:

@@ -257,7 +257,7 @@ def full_disk(monkeypatch, after: int) -> None:
         if left[0] < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("course_lib.training.files.os.fsync", fsync)
+    monkeypatch.setattr("course_lib.files.os.fsync", fsync)
 
 
 @pytest.mark.parametrize("files", [0, 2, 3, 4])
