@@ -1,13 +1,12 @@
 """Training: `fit` follows a `Recipe` and survives interruption; `evaluate` and `predict_logits` judge the model."""
 
+from course_lib.recipes import RECIPES, SCHEDULES, Recipe, adam_steps, quick, sgd_cosine, szegedy_2016
 from course_lib.training.augment import augment, normalize
 from course_lib.training.checkpoint import CheckpointError, Checkpoints
 from course_lib.training.evaluation import Evaluation, evaluate, predict_logits
 from course_lib.training.loop import fit
 from course_lib.training.losses import LabelSmoothingLoss, auxiliary_loss
 from course_lib.training.machine import default_device, has_bf16
-from course_lib.training.recipe import SCHEDULES, Recipe
-from course_lib.training.recipes import RECIPES, adam_steps, quick, sgd_cosine, szegedy_2016
 from course_lib.training.run import DivergedError, head_weights
 
 __all__ = [

@@ -10,12 +10,12 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from course_lib.datasets import ImageData
+from course_lib.recipes import Recipe
 from course_lib.training import distributed
 from course_lib.training.checkpoint import Checkpoints
 from course_lib.training.logs import HistoryLog, history_table
 from course_lib.training.machine import default_device
 from course_lib.training.randomness import own_randomness
-from course_lib.training.recipe import Recipe
 from course_lib.training.resuming import restore, take_state
 from course_lib.training.run import DivergedError, Run
 

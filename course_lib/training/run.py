@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from course_lib.architecture.building import AuxiliaryModule
 from course_lib.datasets import ImageData, Split
+from course_lib.recipes import Recipe
 from course_lib.training import distributed
 from course_lib.training.augment import Moves, draw_moves, move, normalize
 from course_lib.training.averaging import average_weights
@@ -21,7 +22,6 @@ from course_lib.training.evaluation import Evaluation, check_logits, evaluate
 from course_lib.training.logs import Row
 from course_lib.training.losses import LabelSmoothingLoss, auxiliary_loss
 from course_lib.training.machine import autocast
-from course_lib.training.recipe import Recipe
 
 
 class DivergedError(ArithmeticError):

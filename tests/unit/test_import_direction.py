@@ -13,7 +13,7 @@ ROOT = Path(course_lib.__file__).parent
 # What stands on one line may not import one another; what stands below may import what stands above.
 ORDER = [
     {"files"},
-    {"architecture", "plots", "tables", "records"},
+    {"architecture", "plots", "tables", "records", "recipes"},
     {"datasets", "models"},
     {"training"},
     {"explorers", "teaching"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course_lib.training.recipe import Recipe
+from course_lib.recipes.recipe import Recipe
 
 # Szegedy et al. 2016 (arXiv:1512.00567), section 8; learning rate and batch of one of its 50 replicas. The rate falls
 # and the average of the weights grows old over many epochs: a recipe for long runs. TensorFlow starts the mean of

@@ -1,4 +1,4 @@
-"""What a training run is told: a frozen value of plain fields, its learning rate over time, and its optimizer."""
+"""What a training run is told: a frozen value of plain fields, and its learning rate over time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 # Each takes the recipe and a time in epochs, after the warm-up, and gives the factor on the peak learning rate.
 SCHEDULES: dict[str, Callable[[Recipe, float], float]] = {
@@ -18,35 +21,7 @@ SCHEDULES: dict[str, Callable[[Recipe, float], float]] = {
     "steps": lambda recipe, epoch: recipe.decay ** math.floor((epoch - recipe.warmup_epochs) / recipe.decay_epochs),
 }
 
-OPTIMIZERS = {
-    "sgd": lambda parameters, recipe: torch.optim.SGD(
-        parameters,
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.momentum > 0,
-        fused=True,
-    ),
-    "adam": lambda parameters, recipe: torch.optim.AdamW(
-        parameters,
-        lr=recipe.learning_rate,
-        betas=(recipe.momentum, recipe.square_decay),
-        eps=recipe.epsilon,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    ),
-    "rmsprop": lambda parameters, recipe: torch.optim.RMSprop(
-        parameters,
-        lr=recipe.learning_rate,
-        alpha=recipe.square_decay,
-        eps=recipe.epsilon,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        foreach=True,
-    ),
-}
-
-# The learning rate is multiplied by the growth of the batch to this power.
+# Of each optimizer: the learning rate is multiplied by the growth of the batch to this power.
 BATCH_SIZE_POWERS = {"sgd": 1.0, "adam": 0.5, "rmsprop": 1.0}
 
 
@@ -111,7 +86,7 @@ class Recipe:
                 object.__setattr__(self, field.name, value.item())
         for name, least in {"epochs": 1, "batch_size": 1, "pad": 0, "seed": 0}.items():
             self._require(name, _is_whole(getattr(self, name), least), f"a whole number, {least} or more")
-        for name, choices in {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "flip": (True, False)}.items():
+        for name, choices in {"optimizer": BATCH_SIZE_POWERS, "schedule": SCHEDULES, "flip": (True, False)}.items():
             self._require(name, getattr(self, name) in choices, f"one of {', '.join(map(repr, choices))}")
         below_one = dict.fromkeys(("momentum", "square_decay", "ema_decay", "label_smoothing"), 1)
         unbounded = dict.fromkeys(("weight_decay", "clip_norm"), math.inf)
@@ -151,6 +126,8 @@ class Recipe:
 
     def make_optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """A new optimizer for these parameters, one pass over the memory of all of them where PyTorch has it."""
+        from course_lib.recipes.optimizers import OPTIMIZERS  # loads torch
+
         return OPTIMIZERS[self.optimizer](parameters, self)
 
 
