@@ -6,7 +6,8 @@ are 14 pt on the page. Colour never carries a meaning alone: each series has its
 
 import base64
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from html import escape
@@ -14,6 +15,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 CSS_PIXELS_PER_INCH = 96
@@ -190,4 +192,73 @@ def matrix_gallery(
             axes.set_title(title)
         for axes, caption in zip(grid[-1], captions, strict=True):
             axes.set_xlabel(caption, fontsize=17)
+    return figure
+
+
+def line_chart(
+    series: Mapping[str, pd.Series | pd.DataFrame],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    log: str = "",
+    ylim: tuple[float | None, float | None] = (None, None),
+    styles: Mapping[str, SeriesStyle] | None = None,
+    faint: Collection[str] = (),
+) -> Figure:
+    """Draw lines over a common axis.
+
+    Args:
+        series: values over the index by the line's name; of a frame each column is a line, such as a seed, and all look
+            alike. NaN is a gap.
+        xlabel, ylabel: what the axes are, with their units.
+        log: the logarithmic axes: "", "x", "y" or "xy".
+        ylim: ends of the upright axis; None fits the data.
+        styles: look of a series by its name, such as `{"recorded": RECORDED}`; the others take `SERIES` in order.
+        faint: series drawn thin, pale and without markers, such as the single values behind a mean.
+
+    Raises:
+        ValueError: if there are more series than distinct looks.
+    """
+    if not 1 <= len(series) <= len(SERIES):
+        raise ValueError(f"lines can tell 1 to {len(SERIES)} series apart, not {len(series)}")
+    chosen = dict(zip(series, SERIES, strict=False)) | dict(styles or {})
+    with style():
+        figure = Figure(layout="constrained")
+        axes = figure.subplots()
+        for name, values in series.items():
+            frame = pd.DataFrame(values)
+            look = {**chosen[name].line(), "markevery": max(1, len(frame) // 10)}
+            if name in faint:
+                look |= {"linewidth": 1, "alpha": 0.6, "marker": ""}
+            for number, column in enumerate(frame):
+                axes.plot(frame.index, frame[column], label=name if number == 0 else None, **look)
+        axes.set(xlabel=xlabel, ylabel=ylabel, title=title, ylim=ylim)
+        axes.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+        if len(series) > 1:
+            figure.legend(loc="outside upper center", ncols=len(series))
+    return figure
+
+
+def valley_paths(paths: Mapping[str, np.ndarray], height: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Figure:
+    """Draw paths down a valley, one panel each, over its contour lines; the lowest place is the origin.
+
+    Args:
+        paths: places of each path, shape (steps + 1, 2).
+        height: of the places (x, y), arrays of one shape.
+    """
+    start = next(iter(paths.values()))[0]
+    reach = 1.25 * np.abs(start)
+    x, y = np.meshgrid(np.linspace(-reach[0], reach[0], 200), np.linspace(-reach[1], reach[1], 200))
+    with style():
+        figure = Figure(figsize=(FIGURE_SIZE[0], 2.6 * -(-len(paths) // 2)), layout="constrained")
+        panels = list(figure.subplots(-(-len(paths) // 2), 2, squeeze=False, sharex=True, sharey=True).flat)
+        for axes, (name, path), look in zip(panels, paths.items(), itertools.cycle(SERIES)):
+            axes.contour(x, y, height(x, y), levels=height(*start) * np.linspace(0.02, 1.2, 9), colors="#b0b0b0")
+            axes.plot(*path.T, color=look.color, marker="o", markersize=4, linewidth=1.5)
+            axes.plot(0, 0, marker="*", markersize=16, color="black")
+            axes.set(title=name, xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]))
+            axes.grid(visible=False)
+        for axes in panels[len(paths) :]:
+            axes.set_visible(False)
     return figure
