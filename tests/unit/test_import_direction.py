@@ -14,7 +14,7 @@ ROOT = Path(course_lib.__file__).parent
 ORDER = [
     {"files"},
     {"architecture", "plots", "tables", "records", "recipes"},
-    {"datasets", "models"},
+    {"confidence_plots", "datasets", "models"},
     {"training"},
     {"explorers", "teaching"},
     {"commands"},
