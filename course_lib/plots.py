@@ -169,28 +169,34 @@ def bar_compare(
 
 
 def matrix_gallery(
-    rows: Mapping[str, Iterable[np.ndarray]], *, titles: Sequence[str], captions: Sequence[str]
+    rows: Mapping[str, Iterable[np.ndarray]],
+    *,
+    titles: Sequence[str],
+    captions: Sequence[str] = (),
+    photographs: bool = False,
 ) -> Figure:
     """Draw matrices as pictures, orange and purple for the two signs, white for zero.
 
     Args:
         rows: name of each row and its matrices, one a title.
         titles: above the columns.
-        captions: below the columns.
+        captions: below the columns, or none.
+        photographs: the matrices are pixels from 0, black, to 1, white; what lies outside is cut off.
     """
     with style():
-        figure = Figure(figsize=(1.9 * len(titles), 2.3 * len(rows)), layout="constrained")
+        figure = Figure(figsize=(1.9 * len(titles), (1.9 if photographs else 2.3) * len(rows)), layout="constrained")
         grid = figure.subplots(len(rows), len(titles), squeeze=False)
         for axes_row, (name, matrices) in zip(grid, rows.items(), strict=True):
             axes_row[0].set_ylabel(name, fontsize=17)
             for axes, matrix in zip(axes_row, matrices, strict=True):
                 limit = np.abs(matrix).max()
-                axes.imshow(matrix, cmap="PuOr_r", vmin=-limit, vmax=limit)
+                signed = {"cmap": "PuOr_r", "vmin": -limit, "vmax": limit}
+                axes.imshow(matrix, **({"cmap": "gray", "vmin": 0, "vmax": 1} if photographs else signed))
                 axes.set(xticks=(), yticks=())
                 axes.grid(visible=False)
         for axes, title in zip(grid[0], titles, strict=True):
             axes.set_title(title)
-        for axes, caption in zip(grid[-1], captions, strict=True):
+        for axes, caption in zip(grid[-1], captions or [""] * len(titles), strict=True):
             axes.set_xlabel(caption, fontsize=17)
     return figure
 
@@ -237,6 +243,32 @@ def line_chart(
         axes.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
         if len(series) > 1:
             figure.legend(loc="outside upper center", ncols=len(series))
+    return figure
+
+
+def line_panels(lines: Mapping[str, pd.Series], *, columns: int, xlabel: str, ylabel: str, log: str = "") -> Figure:
+    """Draw each line in a panel of its own with all others pale behind it, on the same axes everywhere.
+
+    Args:
+        lines: values over the index by the line's name, which stands above its panel.
+        columns: panels side by side.
+        xlabel, ylabel: what the axes are, with their units.
+        log: the logarithmic axes: "", "x", "y" or "xy".
+    """
+    rows = -(-len(lines) // columns)
+    with style():
+        figure = Figure(figsize=(FIGURE_SIZE[0], 0.6 + 2.4 * rows), layout="constrained")
+        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
+        for axes in panels[len(lines) :]:
+            axes.set_visible(False)
+        for axes, (name, values) in zip(panels, lines.items(), strict=False):
+            for other in lines.values():
+                axes.plot(other.index, other, color="#b0b0b0", linewidth=1.2, marker="")
+            axes.plot(values.index, values, color=SERIES[0].color, markersize=5)
+            axes.set_title(name, fontsize=15)
+            axes.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+        figure.supxlabel(xlabel, fontsize=15)
+        figure.supylabel(ylabel, fontsize=15)
     return figure
 
 

@@ -6,6 +6,7 @@ import itertools
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -20,6 +21,7 @@ from course_lib.plots import (
     SERIES,
     bar_compare,
     figure_html,
+    line_panels,
     matrix_gallery,
     style,
 )
@@ -158,3 +160,23 @@ def test_a_gallery_shows_each_matrix_once_with_its_title_and_caption() -> None:
     assert [axes.get_xlabel() for axes in figure.axes[2:]] == ["c", "d"]
     # Both signs at one strength, so that white is zero.
     assert [image.get_clim() for image in (axes.images[0] for axes in figure.axes[:2])] == [(-1, 1), (-1, 1)]
+
+
+def test_photographs_are_shown_from_black_to_white_and_may_go_without_captions() -> None:
+    figure = matrix_gallery({"a": [np.eye(3)], "b": [np.zeros((2, 2))]}, titles=["c"], photographs=True)
+    images = [axes.images[0] for axes in figure.axes]
+    assert [(image.get_cmap().name, image.get_clim()) for image in images] == [("gray", (0, 1))] * 2
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", ""]
+
+
+def test_each_line_has_a_panel_with_the_others_pale_behind_it() -> None:
+    lines = {name: pd.Series([1.0, 10.0 * scale], index=[0, scale]) for scale, name in enumerate("abc", start=1)}
+    figure = line_panels(lines, columns=2, xlabel="depth", ylabel="values", log="y")
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title() for axes in shown] == ["a", "b", "c"]
+    for axes, values in zip(shown, lines.values(), strict=True):
+        assert len(axes.lines) == len(lines) + 1
+        assert axes.lines[-1].get_color() == SERIES[0].color
+        assert list(axes.lines[-1].get_ydata()) == list(values)
+        assert axes.get_yscale() == "log"
+    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in shown}) == 1
