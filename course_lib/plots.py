@@ -263,8 +263,8 @@ def line_panels(lines: Mapping[str, pd.Series], *, columns: int, xlabel: str, yl
             axes.set_visible(False)
         for axes, (name, values) in zip(panels, lines.items(), strict=False):
             for other in lines.values():
-                axes.plot(other.index, other, color="#b0b0b0", linewidth=1.2, marker="")
-            axes.plot(values.index, values, color=SERIES[0].color, markersize=5)
+                axes.plot(other.index, other, color="#b0b0b0", linewidth=1.2, linestyle="-", marker="")
+            axes.plot(values.index, values, **SERIES[0].line(), markersize=5)
             axes.set_title(name, fontsize=15)
             axes.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
         figure.supxlabel(xlabel, fontsize=15)

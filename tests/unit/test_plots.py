@@ -177,6 +177,7 @@ def test_each_line_has_a_panel_with_the_others_pale_behind_it() -> None:
     for axes, values in zip(shown, lines.values(), strict=True):
         assert len(axes.lines) == len(lines) + 1
         assert axes.lines[-1].get_color() == SERIES[0].color
+        assert {line.get_linestyle() for line in axes.lines} == {"-"}
         assert list(axes.lines[-1].get_ydata()) == list(values)
         assert axes.get_yscale() == "log"
     assert len({(axes.get_xlim(), axes.get_ylim()) for axes in shown}) == 1
