@@ -72,18 +72,29 @@ def move_before_pool(value: Node) -> Node:
     return rewrite(value, rule)
 
 
-def merge_siblings(value: Node) -> Node:
+def merge_siblings(value: Node, *, alike: bool = False) -> Node:
     """Neighbouring paths of `branches` that begin with 1x1 convolutions of one stride become one convolution whose
     output channels are split among what follows in each.
 
     Neighbouring, because paths are joined in the order written, and both with a bias or both without. Batch norm works
     on each channel alone, so the statistics of the merged one are those of its parts, side by side.
+
+    Args:
+        alike: merge only convolutions with the same batch norm and activation, so that these stay with the merged one.
     """
+
+    def key(numbered: tuple[int, Node]) -> tuple[object, ...]:
+        """Equal for neighbouring paths whose first layers can become one."""
+        index, path = numbered
+        conv = _opening(path)
+        if not isinstance(conv, Conv) or not _is_pointwise(conv):
+            return (index,)
+        return ("1x1", conv.stride, conv.bias, *((conv.norm, conv.activation) if alike else ()))
 
     def rule(node: Node, in_channels: int | None) -> Node:
         if not isinstance(node, Branches) or node.widths:
             return node
-        runs = [[path for _, path in run] for _, run in groupby(enumerate(node.paths), key=_sibling_key)]
+        runs = [[path for _, path in run] for _, run in groupby(enumerate(node.paths), key=key)]
         paths = [path for run in runs for path in ([_merged(run)] if len(run) > 1 else run)]
         if len(paths) == len(node.paths):
             return node
@@ -129,13 +140,6 @@ def _commute(pool: Node, conv: Node) -> bool:
         return False
     keeps_grid = pool.stride == (1, 1) and pool.padding == "same" and all(size % 2 for size in pool.kernel_size)
     return pool.kind == "avg" and keeps_grid and not (conv.bias and pool.count_include_pad)
-
-
-def _sibling_key(numbered: tuple[int, Node]) -> tuple[object, ...]:
-    """Equal for neighbouring paths whose first layers can become one."""
-    index, path = numbered
-    conv = _opening(path)
-    return ("1x1", conv.stride, conv.bias) if isinstance(conv, Conv) and _is_pointwise(conv) else (index,)
 
 
 def _merged(paths: list[Node]) -> Sequence:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
-from course_lib.architecture import Auxiliary, Conv, Linear, Node, merge, move_before_pool, rewrite, seq, with_fields
-from course_lib.architecture.building import BATCH_NORM_EPS, ConvUnit, LinearUnit, Network
+from course_lib.architecture import (
+    Auxiliary,
+    Conv,
+    Linear,
+    Node,
+    merge_siblings,
+    move_before_pool,
+    rewrite,
+    seq,
+    with_fields,
+)
+from course_lib.architecture.building import BATCH_NORM_EPS, LinearUnit, Network
 from course_lib.architecture.merging import weighted_layers
 from course_lib.architecture.vocabulary import Dropout
 
+from .fused import FusedConvUnit, fuse
 from .merging import known_architecture, merged_state_dict, with_weights
 
 
@@ -28,8 +40,10 @@ class InferenceNetwork(Network):
 def optimize_for_inference(model: Network, *, dtype: torch.dtype = torch.float32) -> InferenceNetwork:
     """A faster network that gives the logits of `model.eval()`.
 
-    Batch norms are folded into the convolutions before them and the rewrites of `merge` applied; auxiliary heads and
-    dropout, which only training needs, are left out; weights lie in channels_last and ask for no gradient.
+    Batch norms are folded into the convolutions before them, and residual scales, too; 1x1 convolutions go before
+    average pools, and those that read one tensor become one; auxiliary heads and dropout, which only training needs,
+    are left out; weights lie in channels_last and ask for no gradient. On CPUs ReLU and a residual's sum are part of
+    the convolution before them (`course_lib.models.fused`).
 
     Args:
         model: made by `create_model` or `build`; it stays as it is.
@@ -48,10 +62,14 @@ def optimize_for_inference(model: Network, *, dtype: torch.dtype = torch.float32
     value = known_architecture(model)
     weights = merged_state_dict(value, model.state_dict(), by=_foldable)
     value, weights = fold_batch_norm(_foldable(value), weights)
-    network = with_weights(InferenceNetwork, merge(value), merged_state_dict(value, weights), like=model)
+    # Siblings with ReLU and those without stay apart: ReLU costs nothing as a part of the convolution.
+    siblings = partial(merge_siblings, alike=True)
+    merged = merged_state_dict(value, weights, by=siblings)
+    network = with_weights(InferenceNetwork, siblings(value), merged, like=model)
     network.dtype = dtype
+    fuse(network)
     for module in network.modules():
-        if isinstance(module, ConvUnit | LinearUnit):  # what is left of batch norm keeps its precision
+        if isinstance(module, FusedConvUnit | LinearUnit):  # what is left of batch norm keeps its precision
             module.to(dtype=dtype, memory_format=torch.channels_last)
     return network.eval().requires_grad_(False)
 

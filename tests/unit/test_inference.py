@@ -9,14 +9,18 @@ from torch import nn
 from course_lib.architecture import (
     ArchitectureError,
     avg_pool,
+    branches,
     build,
     conv,
     dropout,
     global_avg_pool,
     linear,
+    residual,
+    seq,
     smallest_input,
 )
-from course_lib.models import create_model, entry, list_models, optimize_for_inference
+from course_lib.architecture.building import NormActUnit
+from course_lib.models import create_model, entry, fused, list_models, optimize_for_inference
 
 CASES = [(name, {}) for name in list_models()] + [
     ("inception_v3", {"count_include_pad": True}),
@@ -71,11 +75,11 @@ def test_only_what_inference_needs_is_left() -> None:
     assert fast.name == "inception_v3"
     assert not any(parameter.requires_grad for parameter in fast.parameters())
     assert not [name for name, module in fast.named_modules() if isinstance(module, nn.Dropout) or "aux" in name]
-    # One convolution less for each sibling: 3 in each of the 9 blocks with a pool projection, 1 in mixed_7a.
+    # One convolution less for each sibling: 2 in each of the 9 blocks with three 1x1 before ReLU, 1 in mixed_7a.
     count = sum(
         isinstance(module, nn.Conv2d) for module in optimize_for_inference(create_model("inception_v3")).modules()
     )
-    assert count == sum(isinstance(module, nn.Conv2d) for module in create_model("inception_v3").modules()) - 9 * 3 - 1
+    assert count == sum(isinstance(module, nn.Conv2d) for module in create_model("inception_v3").modules()) - 9 * 2 - 1
     for module in fast.modules():
         if isinstance(module, nn.Conv2d):
             assert module.weight.is_contiguous(memory_format=torch.channels_last)
@@ -99,6 +103,52 @@ def test_gradients_reach_the_images() -> None:
         torch.autograd.grad(m(images).square().sum(), images)[0] for m in (model, optimize_for_inference(model))
     ]
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-4, atol=1e-5)
+
+
+FUSABLE = seq(
+    residual(conv(4, 1) >> conv(3, 3, norm=False, activation="linear"), 0.3),
+    residual(conv(2, 1) >> conv(3, 1, norm=False, activation="linear"), 0.2, activation="linear"),
+    residual(branches(conv(2, 1), conv(1, 3)), 0.5),  # ends in a join, so it stays as it is
+    conv(3, 3, 2, activation="linear") >> conv(3, 3),
+)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_fused_operators_give_what_the_parts_give(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine that has the operators, and as on one that has not; the images are read, never written."""
+    torch.manual_seed(0)
+    model = trained(build(FUSABLE, 3)).eval()
+    fast = optimize_for_inference(model, dtype=dtype)
+    assert [type(part).__name__ for part in fast] == [
+        "FusedResidual",
+        "FusedResidual",
+        "ResidualModule",
+        "FusedConvUnit",
+        "FusedConvUnit",
+    ]
+    images = torch.randn(2, 3, 9, 9).contiguous(memory_format=torch.channels_last)
+    kept = images.clone()
+    with torch.no_grad():
+        logits, wanted = fast(images), model(images)
+        monkeypatch.setattr(fused, "_DTYPES", set())
+        unfused = fast(images)
+    assert torch.equal(images, kept)
+    tolerance = 1e-4 if dtype == torch.float32 else 0.05
+    assert (logits - wanted).norm() < tolerance * wanted.norm()
+    assert (unfused - wanted).norm() < tolerance * wanted.norm()
+
+
+@pytest.mark.skipif(torch.float32 not in fused._DTYPES, reason="this build of PyTorch has no fused operators")
+def test_a_convolution_and_its_relu_are_one_operator() -> None:
+    fast = optimize_for_inference(create_model("small_inception", 10))
+    with torch.no_grad(), torch.profiler.profile() as profile:
+        fast(torch.randn(1, 3, 32, 32))
+    counts = {event.key: event.count for event in profile.key_averages()}
+    units = [module for module in fast.modules() if isinstance(module, fused.FusedConvUnit)]
+    assert counts["mkldnn::_convolution_pointwise"] == len(units)
+    assert "aten::conv2d" not in counts
+    after_pools = [module for module in fast.modules() if isinstance(module, NormActUnit)]
+    assert counts.get("aten::relu", 0) + counts.get("aten::relu_", 0) == len(after_pools)
 
 
 def test_nonsense_is_named() -> None:
