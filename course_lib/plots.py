@@ -239,8 +239,9 @@ def line_chart(
                 look |= {"linewidth": 1, "alpha": 0.6, "marker": ""}
             for number, column in enumerate(frame):
                 axes.plot(frame.index, frame[column], label=name if number == 0 else None, **look)
-        axes.set(xlabel=xlabel, ylabel=ylabel, title=title, ylim=ylim)
+        # The scale comes first: limits, also those that fit the data, are frozen when they are set.
         axes.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+        axes.set(xlabel=xlabel, ylabel=ylabel, title=title, ylim=ylim)
         if len(series) > 1:
             figure.legend(loc="outside upper center", ncols=len(series))
     return figure

@@ -35,6 +35,13 @@ def test_axes_are_as_asked_for() -> None:
     assert axes.figure.legends == []
 
 
+def test_a_logarithmic_axis_fits_the_data() -> None:
+    values = pd.Series([1e-6, 1e-3, 1.0])
+    bottom, top = line_chart({"a": values}, xlabel="layer", ylabel="gradient", log="y").axes[0].get_ylim()
+    assert 1e-7 < bottom < 1e-6
+    assert 1 < top < 10
+
+
 @pytest.mark.parametrize("count", [0, 5])
 def test_more_lines_than_looks_are_refused(count: int) -> None:
     with pytest.raises(ValueError, match=f"1 to 4 series apart, not {count}"):
