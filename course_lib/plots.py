@@ -17,12 +17,16 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 CSS_PIXELS_PER_INCH = 96
 # 1.5 device pixels for each CSS pixel: sharp on a projector, at half the bytes of 2.
 _DPI = 1.5 * CSS_PIXELS_PER_INCH
 FIGURE_SIZE = (9.0, 4.5)
 """Width and height in inches: a 1280x720 projector leaves about 900x560 CSS pixels to an output in JupyterLab."""
+
+LEGEND_ROW, LEGEND_SAMPLE = 86, 12
+"""Letters that fit into one row of a legend, and how many of them the sample before a name takes."""
 
 
 @dataclass(frozen=True)
@@ -242,8 +246,11 @@ def line_chart(
         # The scale comes first: limits, also those that fit the data, are frozen when they are set.
         axes.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
         axes.set(xlabel=xlabel, ylabel=ylabel, title=title, ylim=ylim)
+        if "x" not in log and all(pd.api.types.is_integer_dtype(values.index) for values in series.values()):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(series) > 1:
-            figure.legend(loc="outside upper center", ncols=len(series))
+            fits = sum(len(name) + LEGEND_SAMPLE for name in series) <= LEGEND_ROW
+            figure.legend(loc="outside upper center", ncols=len(series) if fits else 2)
     return figure
 
 
@@ -287,7 +294,9 @@ def valley_paths(paths: Mapping[str, np.ndarray], height: Callable[[np.ndarray, 
         figure = Figure(figsize=(FIGURE_SIZE[0], 2.6 * -(-len(paths) // 2)), layout="constrained")
         panels = list(figure.subplots(-(-len(paths) // 2), 2, squeeze=False, sharex=True, sharey=True).flat)
         for axes, (name, path), look in zip(panels, paths.items(), itertools.cycle(SERIES)):
-            axes.contour(x, y, height(x, y), levels=height(*start) * np.linspace(0.02, 1.2, 9), colors="#b0b0b0")
+            axes.contour(
+                x, y, height(x, y), levels=height(*start) * np.linspace(0.02, 1.2, 9), colors="#b0b0b0", linewidths=1.5
+            )
             axes.plot(*path.T, color=look.color, marker="o", markersize=4, linewidth=1.5)
             axes.plot(0, 0, marker="*", markersize=16, color="black")
             axes.set(title=name, xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]))

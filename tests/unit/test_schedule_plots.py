@@ -42,6 +42,26 @@ def test_a_logarithmic_axis_fits_the_data() -> None:
     assert 1 < top < 10
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a", "b"],
+        ["szegedy_2016", "adam_steps", "sgd_cosine", "quick"],
+        [f"a name of many letters, {n}" for n in range(4)],
+    ],
+)
+def test_a_legend_stays_within_the_figure(names: list[str]) -> None:
+    figure = line_chart(dict.fromkeys(names, STEPS), xlabel="step", ylabel="loss")
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert 0 <= legend.x0 < legend.x1 <= figure.bbox.x1
+
+
+def test_whole_numbers_have_whole_ticks() -> None:
+    axes = line_chart({"a": STEPS}, xlabel="epoch", ylabel="loss").axes[0]
+    assert all(tick == int(tick) for tick in axes.get_xticks())
+
+
 @pytest.mark.parametrize("count", [0, 5])
 def test_more_lines_than_looks_are_refused(count: int) -> None:
     with pytest.raises(ValueError, match=f"1 to 4 series apart, not {count}"):
