@@ -39,7 +39,7 @@ def reliability_diagrams(
             )
             for bar, alpha in zip(bars, opacity, strict=True):
                 bar.set_alpha(alpha)
-            axes.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=2)
+            axes.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=2, marker="")
             axes.set(title=title, xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect="equal")
             axes.set_xlabel(f"confidence\n{captions[title]}")
         row[0].set_ylabel("accuracy")
