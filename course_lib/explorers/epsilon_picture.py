@@ -72,7 +72,7 @@ def _numbers(result: LabelSmoothing) -> list[str]:
         ("(1-ε) H(q,p)", f"{of_label:.4f}", PROBABILITY),
         ("ε H(u,p)", f"{of_prior:.4f}", "#a0447c"),
         ("loss", f"{result.loss:.4f}", "black"),
-        ("least loss", f"{result.least_loss:.4f}", "black"),
+        ("least, dashed", f"{result.least_loss:.4f}", "black"),
     ]
     parts += _lines(lines, TOP + 62)
     parts.append(text(NUMBERS, TOP + 222, "logit gap", size=21, font_weight="bold"))
