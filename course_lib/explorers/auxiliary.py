@@ -61,7 +61,7 @@ class GradientProfile:
         """The result in a few sentences."""
         where = {"none": "no batch norm", "trunk": "batch norm in the trunk", "trunk and head": "batch norm everywhere"}
         return (
-            f"Head after module {self.head_after}, weight {self.weight:.1f}, {INITS[self.init]}, "
+            f"Head after module {self.head_after}, weight {self.weight:g}, {INITS[self.init]}, "
             f"{where[self.batch_norm]}. Gradient at the stem: {self.main[0]:.1e} from the main loss, "
             f"{self.head[0]:.1e} from the head, {self.together[0]:.1e} together: {self.gain:.3g} times as much. "
             f"At module {MODULES}, the last: {self.main[-1]:.1e}."

@@ -9,9 +9,9 @@ from course_lib.explorers.auxiliary import GradientProfile
 from course_lib.explorers.auxiliary_network import STAGES
 from course_lib.explorers.svg import picture, rect, tag, text
 
-WIDTH, HEIGHT = 1080, 520
+WIDTH, HEIGHT = 1080, 535
 LEFT, RIGHT = 150, 1050
-TOP, BOTTOM = 150, 420  # of the plot
+TOP, BOTTOM = 180, 435  # of the plot
 DECADES = (-7, 2)
 """Powers of ten at the lower and the upper end of the plot; a smaller norm is drawn at its lower edge."""
 STEP = (RIGHT - LEFT) / len(STAGES)
@@ -19,18 +19,18 @@ MAIN, HEAD, TOGETHER = "#000000", "#D55E00", "#0072B2"
 
 
 def draw(result: GradientProfile) -> str:
-    """The picture of `result` as SVG, 1080 by 520 CSS pixels."""
+    """The picture of `result` as SVG, 1080 by 535 CSS pixels."""
     return picture([*_network(result), *_grid(), *_profiles(result), *_cosines(result)], WIDTH, HEIGHT)
 
 
 def _network(result: GradientProfile) -> list[str]:
     """The stages from the stem (left) to the last module, and the head above the module that it reads."""
-    parts = [text(LEFT - 12, 100, "network", text_anchor="end")]
+    parts = [text(LEFT - 12, 100, "module", text_anchor="end")]
     parts.append(tag("path", d=f"M{LEFT} 100H{RIGHT + 20}", stroke="black", stroke_width=3))
     for index, stage in enumerate(STAGES):
         x = _x(index)
         parts.append(rect(x - 0.4 * STEP, 80, 0.8 * STEP, 40, rx=5, fill="#e8eef4", stroke="black", stroke_width=1.5))
-        parts.append(text(x, 100, _label(stage), size=18, text_anchor="middle"))
+        parts.append(text(x, 100, stage.replace("reduction", "reduce").removeprefix("module"), text_anchor="middle"))
     x = _x(STAGES.index(f"module{result.head_after}")) + 0.5 * STEP
     width = 132 if result.batch_norm == "trunk and head" else 62
     left = min(x - 31, WIDTH - width - 4)
@@ -45,7 +45,7 @@ def _network(result: GradientProfile) -> list[str]:
 def _grid() -> list[str]:
     """The frame of the plot: a line for each power of ten."""
     parts = [
-        text(20, TOP - 14, "gradient by the weights of the stage (Euclidean norm), median of recorded runs", size=17)
+        text(20, TOP - 32, "gradient by the weights of the stage (Euclidean norm), median of recorded runs", size=17)
     ]
     for power in range(DECADES[0], DECADES[1] + 1):
         y = _y(10.0**power)
@@ -83,13 +83,13 @@ def _cosines(result: GradientProfile) -> list[str]:
     for index, cosine in enumerate(result.cosines):
         written = "none" if cosine is None else f"{cosine:.2f}"
         parts.append(text(_x(index), BOTTOM + 28, written, size=18, text_anchor="middle"))
-    entries = ((MAIN, "3 5", 3, "main loss"), (HEAD, "12 6", 3, f"{result.weight:.1f} × head's loss"))
+    entries = ((MAIN, "3 5", 3, "main loss"), (HEAD, "12 6", 3, f"{result.weight:g} × head's loss"))
     for number, (color, dashes, width, name) in enumerate((*entries, (TOGETHER, "none", 7, "together, with range"))):
         x = LEFT + 290 * number
         sample = {"stroke": color, "stroke_width": width, "stroke_dasharray": dashes}
-        parts.append(tag("path", d=f"M{x} {BOTTOM + 72}h50", **sample))
-        parts.append(tag("circle", cx=x + 25, cy=BOTTOM + 72, r=0.8 * width + 2, fill=color))
-        parts.append(text(x + 62, BOTTOM + 72, name))
+        parts.append(tag("path", d=f"M{x} {BOTTOM + 74}h50", **sample))
+        parts.append(tag("circle", cx=x + 25, cy=BOTTOM + 74, r=0.8 * width + 2, fill=color))
+        parts.append(text(x + 62, BOTTOM + 74, name))
     return parts
 
 
@@ -101,7 +101,3 @@ def _y(norm: float) -> float:
     low, high = DECADES
     power = min(max(log10(norm), low), high) if norm > 0 else low
     return BOTTOM - (power - low) / (high - low) * (BOTTOM - TOP)
-
-
-def _label(stage: str) -> str:
-    return {"reduction": "reduce"}.get(stage, stage.replace("module", "module "))
