@@ -11,6 +11,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--time-bounds", action="store_true", help="also assert bounds on measured times, which want a quiet machine"
     )
+    parser.addoption("--cifar10", metavar="FOLDER", help="CIFAR-10 as an image folder, for the benchmark of training")
+    parser.addoption("--contest-minutes", type=float, default=20, help="that benchmark's time for each contestant")
 
 
 def pytest_configure(config: pytest.Config) -> None:

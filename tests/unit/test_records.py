@@ -60,10 +60,14 @@ def test_machine_names_processor_and_versions() -> None:
     assert machine["torch"].startswith("2.")
 
 
+# Columns that hold no value in some rows: a contestant is judged on the test images once, a run that diverged never.
+GAPS = {"equal_wall_time": {"test_accuracy"}, "sgd_without_bn": {"train_loss", "test_accuracy"}}
+
+
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
 def test_every_record_in_the_course_is_whole_and_its_script_is_here(path: Path) -> None:
     record = load_record(path.stem)
     assert not record.rows.empty
-    assert not record.rows.isna().any().any()
+    assert set(record.rows.columns[record.rows.isna().any()]) <= GAPS.get(path.stem, set())
     script = record.command.split()[1]
     assert (FOLDER.parents[1] / script).is_file()

@@ -1,0 +1,102 @@
+"""Records a ladder of changes to GoogLeNet on CIFAR-10, from the ImageNet stem with Adam to batch norm with SGD.
+
+    python data/runs/cifar_ladder.py --data FOLDER [--images 10000] [--epochs 4] [--seeds 1]
+
+The rungs and their learning rates are those of a ladder once climbed with the full network in 100 epochs from 88 % to
+95 %. Here every width is an eighth, and batches are a quarter of the ladder's, so that few epochs hold enough steps.
+An interrupted recording goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+
+from recording import CLASSES, Recording, describe_images, load_images, make_model, parser, sizes, train
+
+from course_lib.architecture import Conv, Node, conv, seq, with_fields
+from course_lib.models import architecture
+from course_lib.training import Recipe
+
+NAME = "cifar_ladder"
+WIDTH = 1 / 8
+
+ADAM = Recipe(
+    batch_size=64, optimizer="adam", learning_rate=1e-3, weight_decay=0.0, schedule="constant", warmup_epochs=0, pad=4
+)
+PLAIN_SGD = replace(ADAM, optimizer="sgd", learning_rate=0.01, momentum=0.0)
+COSINE = replace(PLAIN_SGD, schedule="cosine")
+MOMENTUM = replace(COSINE, batch_size=32, learning_rate=0.1, momentum=0.9, weight_decay=5e-4)
+
+
+def network(*, aux: bool = False, cifar_stem: bool = True, norm: bool = True, width: float = WIDTH) -> Node:
+    """GoogLeNet for 32x32 images, its width reduced.
+
+    Args:
+        aux: with both auxiliary heads.
+        cifar_stem: a 3x3 stem of stride 1, and pool3 between the modules 3b and 4a; else the 7x7 stem of stride 2, and
+            the first three max-pools removed. Both have the modules 4a to 4e on 16x16.
+        norm: batch normalisation; without, the convolutions have biases.
+    """
+    value = architecture("googlenet_cifar", CLASSES, aux, width=width)
+    if not cifar_stem:
+        conv1, conv2, *rest = value.layers
+        reduce = conv(conv1.channels, 1).named("reduce")
+        rest = [part for part in rest if part.name != "pool3"]
+        value = seq(conv(conv1.channels, 7, 2).named("conv1"), reduce, conv2, *rest)
+    return value if norm else with_fields(value, Conv, norm=False, bias=True)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of the ladder: what changed from the rung below, the network and how it is trained."""
+
+    change: str
+    value: Node
+    recipe: Recipe
+
+
+RUNGS = (
+    Rung(
+        "7x7/2 stem, first three max-pools removed, auxiliary heads, no batch norm, Adam 0.001",
+        network(aux=True, cifar_stem=False, norm=False),
+        ADAM,
+    ),
+    Rung("no auxiliary heads", network(cifar_stem=False, norm=False), ADAM),
+    Rung("3x3/1 stem, pool3 back", network(norm=False), ADAM),
+    Rung("batch norm", network(), ADAM),
+    Rung("SGD 0.01 in place of Adam", network(), PLAIN_SGD),
+    Rung("cosine schedule", network(), COSINE),
+    Rung("SGD 0.1, momentum 0.9, weight decay 0.0005, half the batch", network(), MOMENTUM),
+)
+
+
+def keys(seeds: int) -> Iterator[dict[str, int]]:
+    for seed, number in product(range(seeds), range(1, len(RUNGS) + 1)):
+        yield {"rung": number, "seed": seed}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parser(__doc__, images=10_000, epochs=4, seeds=1).parse_args(arguments)
+    data, test = load_images(options.data)
+    data = data.subset(train=options.images)
+    recording = Recording(NAME, options, describe_images(data, test))
+    for key, checkpoints in recording.missing(keys(options.seeds)):
+        rung = RUNGS[key["rung"] - 1]
+        recipe = replace(rung.recipe, epochs=options.epochs, seed=key["seed"])
+        result = train(make_model(rung.value, key["seed"]), data, test, recipe, checkpoints)
+        recording.add(
+            {
+                "rung": key["rung"],
+                "change": rung.change,
+                **sizes(rung.value),
+                "epochs": options.epochs,
+                "seed": key["seed"],
+                **{name: result[name] for name in ("test_accuracy", "test_loss", "seconds")},
+            }
+        )
+
+
+if __name__ == "__main__":
+    main()
