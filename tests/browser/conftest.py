@@ -18,7 +18,11 @@ from course_lib.teaching.notebooks import find_sources
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STEMS = [source.stem for source in find_sources(NOTEBOOKS)]
-EXPLORERS = [("02_factorized_convolutions", "explorer-kernel-factorization")]
+EXPLORERS = [
+    ("02_factorized_convolutions", "explorer-kernel-factorization"),
+    ("03_grid_reduction", "explorer-grid-reduction"),
+    ("05_label_smoothing", "explorer-epsilon"),
+]
 """Each explorer's notebook, and the class of its root element."""
 SERVER_START_S = 60
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
