@@ -31,6 +31,7 @@ from course_lib.architecture import (
     linear,
     local_response_norm,
     max_pool,
+    merge,
     residual,
     seq,
     split,
@@ -268,6 +269,13 @@ def test_a_named_block_is_drawn_in_full_under_its_name() -> None:
     assert picture.labels[0][0] == "E1"
     assert picture.texts(of={"asymmetric"}) == ["conv 1×3 384", "conv 3×1 384"]
     assert picture.texts(of={"join"}) == ["concat 1088×8×8"]  # inner branches run straight into the outer join
+
+
+def test_a_path_that_only_passes_its_share_on_has_no_frame() -> None:
+    value = merge(branches(conv(4, 1).named("one"), (conv(2, 1) >> conv(3, 3)).named("three")))
+    assert [label for label, *_ in Picture.read(diagram(value, IMAGE).svg).labels if label in ("one", "three")] == [
+        "three"
+    ]
 
 
 def test_a_residual_shows_scale_sum_and_activation() -> None:

@@ -35,9 +35,9 @@ def draw(part: Part, *, width: float = 0, open_end: bool = False, clearance: flo
 
 
 def draw_framed(part: Part, *, open_end: bool = False) -> Piece:
-    """The same, in a frame with the part's name if it has one."""
+    """The same, in a frame with the part's name if it has one and there is something to frame."""
     piece = draw(part, open_end=open_end)
-    return layout.framed(piece, part.name) if part.name else piece
+    return layout.framed(piece, part.name) if part.name and part.children else piece
 
 
 def leaf_width(parts: tuple[Part, ...]) -> float:
