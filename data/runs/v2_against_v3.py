@@ -20,7 +20,7 @@ from course_lib.training import adam_steps
 
 NAME = "v2_against_v3"
 # So few epochs that the rate of the papers would hardly fall: it falls to 0 instead, and the last weights are judged.
-RECIPE = replace(adam_steps.at_batch_size(64), schedule="cosine")
+RECIPE = replace(adam_steps.at_batch_size(32), schedule="cosine")
 
 
 @dataclass(frozen=True)
