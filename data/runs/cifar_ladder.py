@@ -1,10 +1,10 @@
 """Records a ladder of changes to GoogLeNet on CIFAR-10, from the ImageNet stem with Adam to batch norm with SGD.
 
-    python data/runs/cifar_ladder.py --data FOLDER [--images 10000] [--epochs 4] [--seeds 1]
+    python data/runs/cifar_ladder.py --data FOLDER [--images 4000] [--epochs 4] [--seeds 1]
 
 The rungs and their learning rates are those of a ladder once climbed with the full network in 100 epochs from 88 % to
-95 %. Here every width is an eighth, and batches are a quarter of the ladder's, so that few epochs hold enough steps.
-An interrupted recording goes on where it stopped.
+95 %. Here every width is an eighth, and batches are a quarter of the ladder's, so that few epochs hold more steps.
+`seconds` may have been spent on a core shared with other work. An interrupted recording goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from recording import CLASSES, Recording, describe_images, load_images, make_model, parser, sizes, train
+from recording import CLASSES, Recording, describe_images, load_few_images, make_model, parser, sizes, train
 
 from course_lib.architecture import Conv, Node, conv, seq, with_fields
 from course_lib.models import architecture
@@ -78,9 +78,8 @@ def keys(seeds: int) -> Iterator[dict[str, int]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    options = parser(__doc__, images=10_000, epochs=4, seeds=1).parse_args(arguments)
-    data, test = load_images(options.data)
-    data = data.subset(train=options.images)
+    options = parser(__doc__, images=4000, epochs=4, seeds=1).parse_args(arguments)
+    data, test = load_few_images(options.data, options.images)
     recording = Recording(NAME, options, describe_images(data, test))
     for key, checkpoints in recording.missing(keys(options.seeds)):
         rung = RUNGS[key["rung"] - 1]

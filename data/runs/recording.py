@@ -23,6 +23,7 @@ from course_lib.training import Recipe, default_device, evaluate, fit, has_bf16
 
 CHECKPOINTS = FOLDER.parents[1] / "runs"
 HELD_OUT = 10  # one of so many training images is held out, to choose by
+WATCHED = 500  # of those held out, where a run is only watched and nothing is chosen
 SHAPE, CLASSES = (3, 32, 32), 10
 
 Row = dict[str, Any]
@@ -41,6 +42,12 @@ def load_images(folder: str) -> tuple[ImageData, Split]:
     """The training images, of which a tenth is the `test` split, to choose by; and the real test images."""
     data = datasets.load("image_folder", Path(folder))
     return data.hold_out(len(data.train) // HELD_OUT), data.test
+
+
+def load_few_images(folder: str, train: int) -> tuple[ImageData, Split]:
+    """As `load_images`, with so many of the training images and `WATCHED` of those held out."""
+    data, test = load_images(folder)
+    return data.subset(train=train, test=min(WATCHED, len(data.test))), test
 
 
 def describe_images(data: ImageData, test: Split) -> str:

@@ -1,6 +1,6 @@
 """Records plain SGD with and without batch normalisation over learning rates: where it trains and where it explodes.
 
-    python data/runs/sgd_without_bn.py --data FOLDER [--images 4000] [--epochs 2] [--seeds 2]
+    python data/runs/sgd_without_bn.py --data FOLDER [--images 2000] [--epochs 2] [--seeds 1]
 
 The network is the ladder's with the 7x7 stem, initialised after He et al. in both forms; SGD has no momentum, no weight
 decay and a constant learning rate. A run has diverged if its loss became infinite or NaN: it has then no loss and no
@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import product
 
 from cifar_ladder import PLAIN_SGD, network
-from recording import Recording, Row, describe_images, load_images, make_model, parser, train
+from recording import Recording, Row, describe_images, load_few_images, make_model, parser, train
 
 from course_lib.training import DivergedError
 
@@ -30,9 +30,8 @@ def keys(seeds: int) -> Iterator[Row]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    options = parser(__doc__, images=4000, epochs=2, seeds=2).parse_args(arguments)
-    data, test = load_images(options.data)
-    data = data.subset(train=options.images)
+    options = parser(__doc__, images=2000, epochs=2, seeds=1).parse_args(arguments)
+    data, test = load_few_images(options.data, options.images)
     recording = Recording(NAME, options, describe_images(data, test))
     for key, checkpoints in recording.missing(keys(options.seeds)):
         recipe = replace(RECIPE, epochs=options.epochs, learning_rate=key["learning_rate"], seed=key["seed"])

@@ -1,6 +1,6 @@
 """Records what leads from Inception-v2 to v3 on a small network: label smoothing, batch norm in the head, no dropout.
 
-    python data/runs/v2_against_v3.py --data FOLDER [--images 6000] [--epochs 5] [--seeds 3]
+    python data/runs/v2_against_v3.py --data FOLDER [--images 3000] [--epochs 4] [--seeds 3]
 
 Each change is tried alone and all together. (The factorised 7x7 stem, the fourth, has no place on 32x32 images.) An
 interrupted recording goes on where it stopped.
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from recording import CLASSES, Recording, Row, describe_images, load_images, make_model, parser, sizes, train
+from recording import CLASSES, Recording, Row, describe_images, load_few_images, make_model, parser, sizes, train
 
 from course_lib.architecture import Node
 from course_lib.models import architecture
@@ -51,9 +51,8 @@ def keys(seeds: int) -> Iterator[Row]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    options = parser(__doc__, images=6000, epochs=5, seeds=3).parse_args(arguments)
-    data, test = load_images(options.data)
-    data = data.subset(train=options.images)
+    options = parser(__doc__, images=3000, epochs=4, seeds=3).parse_args(arguments)
+    data, test = load_few_images(options.data, options.images)
     recording = Recording(NAME, options, describe_images(data, test))
     for key, checkpoints in recording.missing(keys(options.seeds)):
         variant = VARIANTS[key["variant"]]

@@ -35,6 +35,15 @@ def test_adam_steps_and_sgd_cosine_are_as_documented():
     assert (sgd.batch_size, sgd.optimizer, sgd.momentum, sgd.weight_decay) == (128, "sgd", 0.9, 5e-4)
 
 
+def test_quick_rises_within_half_an_epoch_and_falls_to_0_in_a_straight_line():
+    quick = RECIPES["quick"]
+    peak, (quarter, half) = quick.learning_rate, ((quick.epochs - 0.5) / 4 + 0.5, (quick.epochs - 0.5) / 2 + 0.5)
+    rates = [quick.learning_rate_at(epoch) for epoch in (0.25, 0.5, quarter, half, quick.epochs)]
+    assert rates == pytest.approx([peak / 2, peak, peak * 3 / 4, peak / 2, 0])
+    assert quick.make_optimizer(small_network().parameters()).defaults["nesterov"]
+    assert min(quick.label_smoothing, quick.ema_decay) > 0
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_each_recipe_trains_also_for_one_epoch(name):
     history = fit(small_network(), two_classes(), replace(RECIPES[name], epochs=1), progress=False)
