@@ -22,6 +22,7 @@ EXPLORERS = [
     ("02_factorized_convolutions", "explorer-kernel-factorization"),
     ("03_grid_reduction", "explorer-grid-reduction"),
     ("05_label_smoothing", "explorer-epsilon"),
+    ("07_training_recipes", "explorer-schedule"),
 ]
 """Each explorer's notebook, and the class of its root element."""
 SERVER_START_S = 60
