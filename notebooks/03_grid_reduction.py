@@ -455,8 +455,8 @@ assert (shares.iloc[1:, -1] < 1).all()
 table(shares, dict.fromkeys(shares.columns, "{:.0%}"))
 
 # %% [markdown]
-# With many channels both cheap ways are faster, but by less than their share of the multiplications; and that the third needs half of the second's hardly
-# shows. A pool multiplies nothing but reads and compares, and joining copies. With few channels this counts for more than the convolution does.
+# With many channels time roughly follows the multiplications. With few it does not: a pool multiplies nothing, but it reads and compares, and joining copies.
+# So the third way, with half the multiplications of the second, gains little time on it.
 
 # %% [markdown]
 # ## On real images
@@ -596,20 +596,20 @@ assert round(fewer, 2) == 0.12
 # %% [markdown]
 # ## The reductions of v3 and v4
 #
-# Inception-v3 shrinks from 35×35 to 17×17 by this block (figure 10). The middle path is deeper, and sees 7×7.
+# Inception-v3 shrinks from 35×35 to 17×17 by this block (figure 10). The middle path is deeper, and sees 5×5.
 
 # %% tags=["nbval-check-output"]
 parts = {name: {part.name: part for part in architecture(name).layers} for name in ("inception_v3", "inception_v4")}
 diagram(parts["inception_v3"]["mixed_6a"], (288, 35, 35))
 
 # %% [markdown]
-# and from 17×17 to 8×8 by this one, in which 1×1 convolutions narrow the input before anything is computed with stride 2:
+# and from 17×17 to 8×8 by this one, in which 1×1 convolutions narrow the input first, and the middle path holds a 7×7, factorised as in the lesson before:
 
 # %% tags=["nbval-check-output"]
 diagram(parts["inception_v3"]["mixed_7a"], (768, 17, 17))
 
 # %% [markdown]
-# Inception-v4 does the same, wider. Its second one factorises a 7×7, as in the lesson on factorized convolutions:
+# Inception-v4's has the same plan, and is wider:
 
 # %% tags=["nbval-check-output"]
 diagram(parts["inception_v4"]["mixed_7a"], (1024, 17, 17))
