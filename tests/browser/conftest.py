@@ -21,6 +21,7 @@ STEMS = [source.stem for source in find_sources(NOTEBOOKS)]
 EXPLORERS = [
     ("02_factorized_convolutions", "explorer-kernel-factorization"),
     ("03_grid_reduction", "explorer-grid-reduction"),
+    ("04_auxiliary_classifiers", "explorer-auxiliary"),
     ("05_label_smoothing", "explorer-epsilon"),
     ("07_training_recipes", "explorer-schedule"),
 ]
