@@ -28,7 +28,7 @@ def reliability_diagrams(
         look: of the bars.
     """
     with style():
-        figure = Figure(figsize=(FIGURE_SIZE[0], 1.5 + FIGURE_SIZE[0] / len(panels)), layout="constrained")
+        figure = Figure(figsize=(FIGURE_SIZE[0], 0.9 + FIGURE_SIZE[0] / len(panels)), layout="constrained")
         row = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
         for axes, (title, bins) in zip(row, panels.items(), strict=True):
             filled = bins[bins["share"] > 0]
@@ -60,7 +60,7 @@ def cluster_panels(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     if len(names) > len(SERIES):
         raise ValueError(f"points can tell 1 to {len(SERIES)} classes apart, not {len(names)}")
     with style():
-        figure = Figure(figsize=(FIGURE_SIZE[0], 1.2 + FIGURE_SIZE[0] / len(panels)), layout="constrained")
+        figure = Figure(figsize=(FIGURE_SIZE[0], 0.7 + FIGURE_SIZE[0] / len(panels)), layout="constrained")
         row = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, (title, groups) in zip(row, panels.items(), strict=True):
             for name, look in zip(names, SERIES, strict=False):
