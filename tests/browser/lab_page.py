@@ -40,7 +40,9 @@ class LabPage:
         self.page = page
         self.notebook = notebook
         self.errors: list[str] = []
-        self._address = f"{server_url}lab/tree/{quote(notebook)}?{urlencode({'token': token})}"
+        # A workspace of its own: a shared one opens the last notebook again, whose widgets ended with its kernel.
+        name = quote(notebook)
+        self._address = f"{server_url}lab/workspaces/{name}/tree/{name}?{urlencode({'token': token})}"
         page.on("console", self._note_console)
         page.on("pageerror", self._note_exception)
 
