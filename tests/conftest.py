@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-LINES = pytest.StashKey[list[str]]()
+MEASURED = "measured"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,19 +15,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--contest-minutes", type=float, default=20, help="that benchmark's time for each contestant")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[LINES] = []
-
-
-@pytest.fixture(scope="session")
-def report_line(request: pytest.FixtureRequest) -> Callable[[str], None]:
+@pytest.fixture
+def report_line(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Adds a line to the section "measured" of the closing summary."""
-    return request.config.stash[LINES].append
+    return lambda line: record_property(MEASURED, line)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    lines = config.stash[LINES]
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = (report for reports in terminalreporter.stats.values() for report in reports)
+    calls = (report for report in reports if getattr(report, "when", None) == "call")
+    lines = sorted(line for report in calls for name, line in report.user_properties if name == MEASURED)
     if lines:
-        terminalreporter.section("measured")
+        terminalreporter.section(MEASURED)
         for line in lines:
             terminalreporter.write_line(line)

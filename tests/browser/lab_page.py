@@ -41,8 +41,8 @@ class LabPage:
         self.notebook = notebook
         self.errors: list[str] = []
         # A workspace of its own: a shared one opens the last notebook again, whose widgets ended with its kernel.
-        name = quote(notebook)
-        self._address = f"{server_url}lab/workspaces/{name}/tree/{name}?{urlencode({'token': token})}"
+        path = f"workspaces/{Path(notebook).stem}/tree/{quote(notebook)}"
+        self._address = f"{server_url}lab/{path}?{urlencode({'token': token})}"
         page.on("console", self._note_console)
         page.on("pageerror", self._note_exception)
 
