@@ -12,6 +12,7 @@ import equal_wall_time
 import numpy as np
 import pandas as pd
 import pytest
+import quick_longer
 import recording
 import sgd_without_bn
 import v2_against_v3
@@ -26,6 +27,7 @@ COLUMNS = {
     "v2_against_v3": "variant seed params macs epochs test_accuracy test_loss",
     "sgd_without_bn": "batch_norm learning_rate seed train_loss test_accuracy diverged",
     "equal_wall_time": "contestant params macs epoch seconds images validation_accuracy test_accuracy",
+    "quick_longer": "epochs params macs images train_loss test_accuracy test_loss seconds",
 }
 OPTIONS = ["--images", "20", "--epochs", "1", "--seeds", "1"]
 KEYS = {module: list(module.keys(1)) for module in (cifar_ladder, v2_against_v3, sgd_without_bn)}
@@ -169,6 +171,17 @@ def test_both_contestants_train_for_the_time_given(
         assert list(own[0]) == COLUMNS["equal_wall_time"].split()
         assert [row["test_accuracy"] is None for row in own] == [True] * (len(own) - 1) + [False]
         assert own[-1]["images"] == pytest.approx(own[-1]["epoch"] * 36, rel=0.1)
+
+
+def test_the_longer_run_is_recorded_once(images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes: list[Recipe] = []
+    monkeypatch.setattr(quick_longer, "train", lambda *parts: recipes.append(parts[3]) or TRAINED)
+    for _ in range(2):
+        quick_longer.main(["--data", images, "--epochs", "3"])
+    (row,) = json.loads((tmp_path / "quick_longer.json").read_text())["rows"]
+    assert list(row) == COLUMNS["quick_longer"].split()
+    assert row["images"] == 3 * 36
+    assert [recipe.epochs for recipe in recipes] == [3]
 
 
 def recorded(name: str) -> pd.DataFrame:

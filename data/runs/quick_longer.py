@@ -1,0 +1,33 @@
+"""Records how far the small network of `equal_wall_time` comes with more time: the recipe `quick`, more epochs.
+
+    python data/runs/quick_longer.py --data FOLDER [--epochs 30]
+
+Nothing is chosen, so the held-out images are only watched; the test images are judged once, at the end. `seconds` may
+have been spent on a core shared with other work. An interrupted recording goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from equal_wall_time import quick_network
+from recording import WATCHED, Recording, describe_images, load_images, make_model, parser, sizes, train
+
+from course_lib.training import quick
+
+NAME = "quick_longer"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parser(__doc__, epochs=30).parse_args(arguments)
+    data, test = load_images(options.data)
+    data = data.subset(test=min(WATCHED, len(data.test)))
+    recording = Recording(NAME, options, describe_images(data, test))
+    value, recipe = quick_network(), replace(quick, epochs=options.epochs)
+    for key, checkpoints in recording.missing([{"epochs": options.epochs}]):
+        images = {"images": options.epochs * len(data.train)}
+        recording.add({**key, **sizes(value), **images, **train(make_model(value, 0), data, test, recipe, checkpoints)})
+
+
+if __name__ == "__main__":
+    main()
