@@ -1,7 +1,9 @@
 """Convolutions that add their bias, apply ReLU and add a residual's input while they write their output, in one pass
-over memory where oneDNN, PyTorch's library for CPUs, can do so."""
+over memory where oneDNN, PyTorch's library for CPUs, can do so; their weights lie in the order that it asks for."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -10,27 +12,59 @@ from course_lib.architecture.building import ConvUnit, ResidualModule
 
 # The operators that torch.compile puts in place of a convolution and what follows it; not every build of PyTorch has
 # them, nor bfloat16 on every processor.
-_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+_OPERATORS = torch.ops.mkldnn
+_NAMES = ("_convolution_pointwise", "_linear_pointwise", "_reorder_convolution_weight", "_reorder_linear_weight")
+_ONEDNN = torch.backends.mkldnn.is_available() and all(hasattr(_OPERATORS, name) for name in _NAMES)
 _DTYPES = {torch.float32} if _ONEDNN else set()
-if _ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+if _ONEDNN and _OPERATORS._is_mkldnn_bf16_supported():
     _DTYPES.add(torch.bfloat16)
 
 
 class FusedConvUnit(nn.Module):
     """Convolution and ReLU: (N, in_channels, H, W) -> (N, channels, H', W'), for use only.
 
-    What the fused operators cannot do, such as gradients for the images, goes the usual way.
+    The weight is reordered for the size of the first input and kept, beside the one that `state_dict` holds, until
+    another size comes. What the fused operators cannot do, such as gradients for the images, goes the usual way.
     """
 
     def __init__(self, unit: ConvUnit) -> None:
         super().__init__()
         self.conv = unit.conv
         self.activation = unit.activation
+        self._kept: tuple[object, Tensor] | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_kept": None}  # a copy reorders its own
 
     def forward(self, x: Tensor) -> Tensor:
         if not fusable(x):
             return self.activation(self.conv(x))
-        return torch.ops.mkldnn._convolution_pointwise(x, *arguments(self.conv), attribute(self.activation), [], "")
+        after = attribute(self.activation)
+        if not is_matrix_product(self.conv):
+            return _OPERATORS._convolution_pointwise(x, *self._arguments(x), after, [], "")
+        pixels = x.permute(0, 2, 3, 1)
+        out = _OPERATORS._linear_pointwise(pixels, self._weight(x, matrix_order), self.conv.bias, after, [], "")
+        return out.permute(0, 3, 1, 2)
+
+    def plus(self, x: Tensor, other: Tensor, activation: nn.Module) -> Tensor:
+        """`activation(other + conv(x))`, for inputs that are `fusable`."""
+        after = "relu" if attribute(activation) == "relu" else None
+        operator = _OPERATORS._convolution_pointwise.binary
+        return operator(x, other, *self._arguments(x), "add", 1.0, after, [], None)
+
+    def _arguments(self, x: Tensor) -> tuple[object, ...]:
+        conv = self.conv
+        weight = self._weight(x, convolution_order)
+        return weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups
+
+    def _weight(self, x: Tensor, order: Callable[[nn.Conv2d, torch.Size], Tensor]) -> Tensor:
+        weight = self.conv.weight
+        version = 0 if weight.is_inference() else weight._version  # counts changes in place
+        made_for = (order, x.shape, weight.dtype, weight.data_ptr(), version)
+        kept = self._kept
+        if kept is None or kept[0] != made_for:
+            self._kept = kept = (made_for, order(self.conv, x.shape))
+        return kept[1]
 
 
 class FusedResidual(nn.Module):
@@ -50,19 +84,32 @@ class FusedResidual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not fusable(x):
             return self.activation(x + self.inner(x))
-        after = "relu" if attribute(self.activation) == "relu" else None
-        operator = torch.ops.mkldnn._convolution_pointwise.binary
-        return operator(self.inner[:-1](x), x, *arguments(self.inner[-1].conv), "add", 1.0, after, [], None)
+        return self.inner[-1].plus(self.inner[:-1](x), x, self.activation)
 
 
 def fusable(x: Tensor) -> bool:
-    """Whether the fused operators take `x`: they know CPUs and the types of this one, and no gradients."""
-    return x.device.type == "cpu" and x.dtype in _DTYPES and not (x.requires_grad and torch.is_grad_enabled())
+    """Whether the fused operators take `x`: they know CPUs and the types of this one, and no gradients. A compiler sees
+    the plain parts, which it fuses as it likes."""
+    if torch.compiler.is_compiling() or (x.requires_grad and torch.is_grad_enabled()):
+        return False
+    return x.device.type == "cpu" and x.dtype in _DTYPES
 
 
-def arguments(conv: nn.Conv2d) -> tuple[object, ...]:
-    """Of a convolution, as the fused operators take them."""
-    return conv.weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups
+def is_matrix_product(conv: nn.Conv2d) -> bool:
+    """Whether each pixel of the output is a product of a matrix and one pixel: that operator is the faster one."""
+    return (conv.kernel_size, conv.stride, conv.padding, conv.groups) == ((1, 1), (1, 1), (0, 0), 1)
+
+
+def convolution_order(conv: nn.Conv2d, shape: torch.Size) -> Tensor:
+    """A convolution's weight as oneDNN likes it for inputs of this shape."""
+    reorder = _OPERATORS._reorder_convolution_weight
+    return reorder(conv.weight, conv.padding, conv.stride, conv.dilation, conv.groups, list(shape))
+
+
+def matrix_order(conv: nn.Conv2d, shape: torch.Size) -> Tensor:
+    """The weight of a 1x1 convolution as oneDNN likes it for a matrix product with all pixels of the inputs."""
+    pixels = shape[0] * shape[2] * shape[3]
+    return _OPERATORS._reorder_linear_weight(conv.weight.flatten(1).contiguous(), pixels)
 
 
 def attribute(activation: nn.Module) -> str:

@@ -43,7 +43,8 @@ def optimize_for_inference(model: Network, *, dtype: torch.dtype = torch.float32
     Batch norms are folded into the convolutions before them, and residual scales, too; 1x1 convolutions go before
     average pools, and those that read one tensor become one; auxiliary heads and dropout, which only training needs,
     are left out; weights lie in channels_last and ask for no gradient. On CPUs ReLU and a residual's sum are part of
-    the convolution before them (`course_lib.models.fused`).
+    the convolution before them, and the first batch of a new size takes longer, as it reorders the weights for all
+    that follow (`course_lib.models.fused`).
 
     Args:
         model: made by `create_model` or `build`; it stays as it is.

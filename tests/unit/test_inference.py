@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -145,7 +147,8 @@ def test_a_convolution_and_its_relu_are_one_operator() -> None:
         fast(torch.randn(1, 3, 32, 32))
     counts = {event.key: event.count for event in profile.key_averages()}
     units = [module for module in fast.modules() if isinstance(module, fused.FusedConvUnit)]
-    assert counts["mkldnn::_convolution_pointwise"] == len(units)
+    assert counts["mkldnn::_convolution_pointwise"] + counts["mkldnn::_linear_pointwise"] == len(units)
+    assert counts["mkldnn::_linear_pointwise"] == sum(unit.conv.kernel_size == (1, 1) for unit in units)
     assert "aten::conv2d" not in counts
     after_pools = [module for module in fast.modules() if isinstance(module, NormActUnit)]
     assert counts.get("aten::relu", 0) + counts.get("aten::relu_", 0) == len(after_pools)
@@ -161,3 +164,31 @@ def test_nonsense_is_named() -> None:
         optimize_for_inference(model, dtype=torch.float64)
     with pytest.raises(ArchitectureError, match=r"small_inception takes images of shape \(N, 3"):
         optimize_for_inference(model)(torch.zeros(1, 1, 28, 28))
+
+
+def test_a_reordered_weight_is_used_for_its_own_size_and_values_only() -> None:
+    torch.manual_seed(0)
+    model = trained(build(FUSABLE, 3)).eval()
+    fast = optimize_for_inference(model)
+    with torch.no_grad():
+        for shape in [(2, 3, 9, 9), (1, 3, 12, 7), (2, 3, 9, 9)]:
+            images = torch.randn(shape)
+            torch.testing.assert_close(fast(images), model(images), rtol=1e-4, atol=1e-5)
+        before = fast(images)
+        last = fast[-1].conv
+        last.weight.mul_(2)
+        last.bias.mul_(2)
+        torch.testing.assert_close(fast(images), 2 * before)  # ReLU keeps a positive factor
+
+
+def test_an_optimized_network_can_be_copied_and_compiled() -> None:
+    torch.manual_seed(0)
+    fast = optimize_for_inference(build(FUSABLE, 3))
+    images = torch.randn(2, 3, 9, 9)
+    with torch.no_grad():
+        wanted = fast(images)
+        assert torch.equal(copy.deepcopy(fast)(images), wanted)
+        compiled = torch.compile(fast, backend="aot_eager", fullgraph=True)
+        torch.testing.assert_close(compiled(images), wanted, rtol=1e-4, atol=1e-5)
+        exported = torch.export.export(fast, (images,)).module()
+        torch.testing.assert_close(exported(images), wanted, rtol=1e-4, atol=1e-5)
