@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from playwright.sync_api import ConsoleMessage, Error, Locator, Page, TimeoutError
 
-START_TIMEOUT_MS = 120_000
+START_TIMEOUT_MS = 300_000
 WIDGET_TIMEOUT_MS = 2_000
 """A widget in view is drawn well within this; longer would only lengthen the search."""
 CELL_STATES = """() => window.jupyterapp.shell.currentWidget.content.widgets
