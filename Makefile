@@ -15,9 +15,9 @@ help:  ## list the commands
 lab: $(INSTALLED)  ## install what is missing and open the course in JupyterLab
 	$(RUN) jupyterlab --ip=127.0.0.1 $(AS_ROOT) --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/00_start.ipynb
 
-# Two tests at a time, one thread each, take half as long as one test on two threads.
+# Two files at a time, one thread each, take half as long as one file on two threads; latency is the benchmark's.
 test: lint  ## install what is missing and run every check
-	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist loadgroup tests/unit tests/notebooks tests/browser
+	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist loadfile tests/unit tests/notebooks tests/browser/test_jupyterlab.py
 
 test-fast: $(INSTALLED)  ## the unit tests, without the slow ones
 	$(RUN) pytest tests/unit -m "not slow"

@@ -289,7 +289,7 @@ print(load_record("auxiliary_gradients").source)
 #
 # So three recorded numbers a stage give the profile for *every* weight. In the explorer, start with what was just measured, then try:
 #
-# 1. **head after module** from 1 to 8: how soon does its help wear off? Which stages does it never help?
+# 1. **after module** (where the head is) from 1 to 8: how soon does its help wear off? Which stages does it never help?
 # 2. **first weights** He's: what is left for the head to do?
 # 3. **batch norm** in the trunk, then in trunk and head: look at the *cosine* below the plot. Does the head ask the layers for the same as the main loss?
 

@@ -29,7 +29,7 @@ class AuxiliaryExplorer(Explorer):
         norms = {"none": "none", "in the trunk": "trunk", "in trunk and head": "trunk and head"}
         super().__init__(
             {
-                "head_after": int_slider("head after module", head_after, 1, MODULES),
+                "head_after": int_slider("after module", head_after, 1, MODULES),
                 "weight_percent": int_slider("its weight, %", weight_percent, 0, 100, 10),
                 "batch_norm": choice("batch norm", norms, batch_norm),
                 "init": choice("first weights", {"PyTorch's": "pytorch", "He's": "he"}, init),

@@ -41,7 +41,7 @@ class EpsilonExplorer(Explorer):
         self._placed = tuple(round(10 * logit) for logit in logits)
         self._preset = BY_HAND
         names = ("shirt", "t_shirt", "pullover", "coat")
-        labels = (f"logit × 10, {name.replace('_', '-')}" for name in names)
+        labels = (f"{name.replace('_', '-')} × 10" for name in names)
         self._logits = {
             name: int_slider(label, value, LOWEST, HIGHEST)
             for name, label, value in zip(names, labels, self._placed, strict=True)

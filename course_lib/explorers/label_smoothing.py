@@ -107,7 +107,7 @@ def compute(epsilon: float, num_classes: int, prior: Prior, logits: Sequence[flo
     log_p = [z - log_sum for z in each]
     u = prior_of(prior, num_classes)
     q = [(1 - epsilon) * (index == 0) + epsilon * share for index, share in enumerate(u)]  # of each row in all
-    log_q = [math.log(share / n) if share else -math.inf for share, n in zip(q, counts, strict=True)]
+    log_q = [math.log(share) - math.log(n) if share else -math.inf for share, n in zip(q, counts, strict=True)]
     # ln q' of each class, moved so that the others have 0; without a target for the others there is no such place.
     best = [value - log_q[-1] if q[-1] else (math.inf if share else 0.0) for value, share in zip(log_q, q, strict=True)]
     names = (*SHOWN, f"{counts[-1]:,} others")

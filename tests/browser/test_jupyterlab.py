@@ -5,7 +5,6 @@ from browser.conftest import EXPLORERS, STEMS
 from browser.explorer import ExplorerOnPage
 from browser.lab_page import LabPage
 
-pytestmark = pytest.mark.xdist_group("browser")  # one server and one browser for all
 THEMES = ["JupyterLab Dark", "JupyterLab Light"]
 
 

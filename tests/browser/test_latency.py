@@ -8,7 +8,6 @@ from browser.conftest import EXPLORERS
 from browser.explorer import ExplorerOnPage
 from browser.lab_page import LabPage
 
-pytestmark = pytest.mark.xdist_group("browser")
 PRESSES = 40
 BOUND_MS = 100
 """Within a tenth of a second an answer seems to be the hand's own doing (Nielsen, Usability Engineering, 1993, 5.5)."""
