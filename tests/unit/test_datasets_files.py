@@ -88,13 +88,13 @@ GOOD = to_idx(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("a", GOOD[:-1], "holds 23 bytes after its header, which announces 24"),
-        ("a", GOOD + b"x", "holds 25 bytes after its header, which announces 24"),
-        ("a", GOOD[:10], "ends within its header"),
-        ("a", b"", "does not begin as an IDX file"),
-        ("a", b"\x00\x00\x0d" + GOOD[3:], "does not begin as an IDX file"),
-        ("a.gz", gzip.compress(GOOD)[:-9], "is truncated or damaged"),
-        ("a.gz", GOOD, "is truncated or damaged"),
+        pytest.param("a", GOOD[:-1], "holds 23 bytes after its header, which announces 24", id="one byte short"),
+        pytest.param("a", GOOD + b"x", "holds 25 bytes after its header, which announces 24", id="one byte more"),
+        pytest.param("a", GOOD[:10], "ends within its header", id="short header"),
+        pytest.param("a", b"", "does not begin as an IDX file", id="empty"),
+        pytest.param("a", b"\x00\x00\x0d" + GOOD[3:], "does not begin as an IDX file", id="wrong type"),
+        pytest.param("a.gz", gzip.compress(GOOD)[:-9], "is truncated or damaged", id="short gzip"),
+        pytest.param("a.gz", GOOD, "is truncated or damaged", id="not gzip"),
     ],
 )
 def test_damaged_idx_file_is_refused(tmp_path, name, content, problem):
