@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from equal_wall_time import quick_network
-from recording import WATCHED, Recording, describe_images, load_images, make_model, parser, sizes, train
+from recording import Recording, describe_images, load_few_images, make_model, parser, sizes, train
 
 from course_lib.training import quick
 
@@ -20,8 +20,7 @@ NAME = "quick_longer"
 
 def main(arguments: list[str] | None = None) -> None:
     options = parser(__doc__, epochs=30).parse_args(arguments)
-    data, test = load_images(options.data)
-    data = data.subset(test=min(WATCHED, len(data.test)))
+    data, test = load_few_images(options.data, None)
     recording = Recording(NAME, options, describe_images(data, test))
     value, recipe = quick_network(), replace(quick, epochs=options.epochs)
     for key, checkpoints in recording.missing([{"epochs": options.epochs}]):

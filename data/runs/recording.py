@@ -44,8 +44,8 @@ def load_images(folder: str) -> tuple[ImageData, Split]:
     return data.hold_out(len(data.train) // HELD_OUT), data.test
 
 
-def load_few_images(folder: str, train: int) -> tuple[ImageData, Split]:
-    """As `load_images`, with so many of the training images and `WATCHED` of those held out."""
+def load_few_images(folder: str, train: int | None) -> tuple[ImageData, Split]:
+    """As `load_images`, with so many of the training images, or all, and `WATCHED` of those held out."""
     data, test = load_images(folder)
     return data.subset(train=train, test=min(WATCHED, len(data.test))), test
 

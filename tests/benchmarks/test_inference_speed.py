@@ -51,7 +51,6 @@ def fast_networks(name: str) -> tuple[nn.Module, dict[str, nn.Module]]:
     return theirs, fast
 
 
-@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("batch_size", [1, 8])
 @pytest.mark.parametrize("name", REFERENCES)
 @torch.inference_mode()
@@ -86,7 +85,6 @@ def test_against_the_reference(
                 assert ratios[dtype] >= bound, f"{name}, {dtype}: {ratios[dtype]:.2f}x; the course's bound is {bound}x"
 
 
-@pytest.mark.timeout(1800)
 @pytest.mark.skipif(not BF16, reason="this machine computes no bfloat16 in hardware")
 @pytest.mark.parametrize("name", REFERENCES)
 def test_bfloat16_gives_the_same_top1(
@@ -121,7 +119,6 @@ def enlarged(data: ImageData) -> ImageData:
     return ImageData.from_splits(data.name, data.classes, enlarge(data.train, TRAINED), enlarge(data.test, COMPARED))
 
 
-@pytest.mark.timeout(1800)
 @torch.inference_mode()
 def test_growth_of_cost(pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]) -> None:
     """Time of one image against MACs, over all networks and several input sizes: build/time_against_macs.png."""

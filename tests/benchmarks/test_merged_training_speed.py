@@ -51,7 +51,6 @@ def show(capsys: pytest.CaptureFixture[str], title: str, times: dict[str, list[f
     return ratios
 
 
-@pytest.mark.timeout(1800)
 def test_small_inception_against_itself_plain(pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]) -> None:
     model = create_model("small_inception", 10)
     images = torch.randn(SMALL_BATCH, *entry("small_inception").input_shape)
@@ -69,7 +68,6 @@ def test_small_inception_against_itself_plain(pytestconfig: pytest.Config, capsy
         assert ratio >= SMALL_BOUND, f"{ratio:.2f}x the plain network; the course's bound is {SMALL_BOUND}x"
 
 
-@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", REFERENCES)
 def test_no_slower_than_the_reference(
     name: str, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]

@@ -11,7 +11,6 @@ import os
 import statistics
 import time
 
-import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -101,7 +100,6 @@ def course(model: nn.Module, data: ImageData, bf16: bool):
     return lambda: fit(model, data, recipe, device="cpu", bf16=bf16)["images_per_second"].item()
 
 
-@pytest.mark.timeout(1800)
 def test_fit_against_the_textbook_loop(benchmark, pytestconfig, capsys):
     assert 65e6 < total(NETWORK, SHAPE).macs < 75e6
     data, model = random_data(), build(NETWORK, SHAPE[0])
