@@ -95,10 +95,14 @@ class BranchesModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.widths is None:
             return torch.cat([path(x) for path in self.children()], dim=1)
-        # A share of the channels has gaps in memory, over which batch norm and joins run many times slower.
+        # A share of the channels has gaps in memory, over which batch norm runs many times slower. What goes on as it
+        # is need not be copied for that: the join copies it.
         memory_format = torch.channels_last if x.stride(1) == 1 else torch.contiguous_format
-        parts = [part.contiguous(memory_format=memory_format) for part in x.split(self.widths, dim=1)]
-        return torch.cat([path(part) for path, part in zip(self.children(), parts, strict=True)], dim=1)
+        outputs = []
+        for path, part in zip(self.children(), x.split(self.widths, dim=1), strict=True):
+            goes_on = isinstance(path, nn.Sequential) and not len(path)
+            outputs.append(part if goes_on else path(part.contiguous(memory_format=memory_format)))
+        return torch.cat(outputs, dim=1)
 
 
 class ResidualModule(nn.Module):
@@ -157,6 +161,9 @@ class Network(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         if self.architecture is not None:
             self._check_input(x)
+        return self._compute(x)
+
+    def _compute(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         heads: dict[str, Tensor] = {}
         for name, part in self.named_children():
             if not isinstance(part, AuxiliaryModule):

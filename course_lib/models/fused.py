@@ -13,7 +13,13 @@ from course_lib.architecture.building import ConvUnit, ResidualModule
 # The operators that torch.compile puts in place of a convolution and what follows it; not every build of PyTorch has
 # them, nor bfloat16 on every processor.
 _OPERATORS = torch.ops.mkldnn
-_NAMES = ("_convolution_pointwise", "_linear_pointwise", "_reorder_convolution_weight", "_reorder_linear_weight")
+_NAMES = (
+    "_convolution_pointwise",
+    "_convolution_pointwise_",
+    "_linear_pointwise",
+    "_reorder_convolution_weight",
+    "_reorder_linear_weight",
+)
 _ONEDNN = torch.backends.mkldnn.is_available() and all(hasattr(_OPERATORS, name) for name in _NAMES)
 _DTYPES = {torch.float32} if _ONEDNN else set()
 if _ONEDNN and _OPERATORS._is_mkldnn_bf16_supported():
@@ -46,11 +52,12 @@ class FusedConvUnit(nn.Module):
         out = _OPERATORS._linear_pointwise(pixels, self._weight(x, matrix_order), self.conv.bias, after, [], "")
         return out.permute(0, 3, 1, 2)
 
-    def plus(self, x: Tensor, other: Tensor, activation: nn.Module) -> Tensor:
-        """`activation(other + conv(x))`, for inputs that are `fusable`."""
-        after = "relu" if attribute(activation) == "relu" else None
-        operator = _OPERATORS._convolution_pointwise.binary
-        return operator(x, other, *self._arguments(x), "add", 1.0, after, [], None)
+    def plus(self, x: Tensor, other: Tensor, activation: nn.Module, *, overwrite: bool) -> Tensor:
+        """`activation(other + conv(x))`, for inputs that are `fusable`; in place of `other` if `overwrite`."""
+        how = (*self._arguments(x), "add", 1.0, "relu" if attribute(activation) == "relu" else None, [], None)
+        if overwrite:
+            return _OPERATORS._convolution_pointwise_.binary(other, x, *how)
+        return _OPERATORS._convolution_pointwise.binary(x, other, *how)
 
     def _arguments(self, x: Tensor) -> tuple[object, ...]:
         conv = self.conv
@@ -71,12 +78,17 @@ class FusedResidual(nn.Module):
     """`activation(x + inner(x))`, where `inner` ends in a convolution without activation, for use only.
 
     The scale of the residual it takes the place of becomes part of that convolution's weights.
+
+    Args:
+        residual: whose `inner` is already fused; it gives its parts away.
+        overwrite: write the output over `x`, which is faster, as less memory is touched.
     """
 
-    def __init__(self, residual: ResidualModule) -> None:
+    def __init__(self, residual: ResidualModule, *, overwrite: bool) -> None:
         super().__init__()
         self.inner = residual.inner
         self.activation = residual.activation
+        self.overwrite = overwrite
         last = residual.inner[-1].conv
         last.weight = nn.Parameter(residual.scale * last.weight.detach())
         last.bias = nn.Parameter(residual.scale * last.bias.detach())
@@ -84,7 +96,9 @@ class FusedResidual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not fusable(x):
             return self.activation(x + self.inner(x))
-        return self.inner[-1].plus(self.inner[:-1](x), x, self.activation)
+        inner = self.inner[:-1](x)
+        # Where only one convolution is inside it reads x, pixels that it may already have written over.
+        return self.inner[-1].plus(inner, x, self.activation, overwrite=self.overwrite and inner is not x)
 
 
 def fusable(x: Tensor) -> bool:
@@ -119,13 +133,18 @@ def attribute(activation: nn.Module) -> str:
 
 def fuse(module: nn.Module) -> None:
     """Puts fused parts in place of the units of `module` that hold no batch norm, and of its residuals that end in a
-    convolution without activation; names stay."""
+    convolution without activation; names stay. A residual right after another one overwrites what that one gave, which
+    nothing else in the network reads."""
+    before = None
     for name, child in module.named_children():
         fuse(child)
         if isinstance(child, ConvUnit) and isinstance(child.bn, nn.Identity):
-            module.add_module(name, FusedConvUnit(child))
+            child = FusedConvUnit(child)
         elif isinstance(child, ResidualModule) and _ends_linear(child.inner):
-            module.add_module(name, FusedResidual(child))
+            in_a_row = isinstance(module, nn.Sequential) and isinstance(before, FusedResidual)
+            child = FusedResidual(child, overwrite=in_a_row)
+        module.add_module(name, child)
+        before = child
 
 
 def _ends_linear(inner: nn.Module) -> bool:

@@ -26,15 +26,24 @@ from course_lib.architecture.vocabulary import Dropout
 
 from .fused import FusedConvUnit, fuse
 from .merging import known_architecture, merged_state_dict, with_weights
+from .threads import over_threads
 
 
 class InferenceNetwork(Network):
-    """A network for use only: float32 images in, float32 logits out, whatever it computes in between."""
+    """A network for use only: float32 images in, float32 logits out, whatever it computes in between.
+
+    A hook on one of its modules sees a thread's share of the batch, in a tensor that the next module may overwrite.
+    """
 
     dtype = torch.float32
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.to(dtype=self.dtype, memory_format=torch.channels_last)).float()
+    def _compute(self, x: Tensor) -> Tensor:
+        return over_threads(self._compute_share, x)
+
+    def _compute_share(self, x: Tensor) -> Tensor:
+        # The first module of a slice may overwrite its input, which is not the slice's own.
+        copy = self.architecture is None
+        return super()._compute(x.to(dtype=self.dtype, memory_format=torch.channels_last, copy=copy)).float()
 
 
 def optimize_for_inference(model: Network, *, dtype: torch.dtype = torch.float32) -> InferenceNetwork:
@@ -44,7 +53,8 @@ def optimize_for_inference(model: Network, *, dtype: torch.dtype = torch.float32
     average pools, and those that read one tensor become one; auxiliary heads and dropout, which only training needs,
     are left out; weights lie in channels_last and ask for no gradient. On CPUs ReLU and a residual's sum are part of
     the convolution before them, and the first batch of a new size takes longer, as it reorders the weights for all
-    that follow (`course_lib.models.fused`).
+    that follow (`course_lib.models.fused`). PyTorch's threads share the images of a batch, so batches that they divide
+    evenly are the fastest (`course_lib.models.threads`).
 
     Args:
         model: made by `create_model` or `build`; it stays as it is.

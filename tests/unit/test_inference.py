@@ -140,6 +140,21 @@ def test_fused_operators_give_what_the_parts_give(dtype: torch.dtype, monkeypatc
     assert (unfused - wanted).norm() < tolerance * wanted.norm()
 
 
+def test_a_residual_overwrites_only_what_a_residual_before_it_gave() -> None:
+    """Not the images, and not what a user hands to a slice; nor what its own last convolution still reads."""
+    torch.manual_seed(0)
+    linear = conv(3, 3, norm=False, activation="linear")
+    model = trained(build(seq(*[residual(conv(4, 1) >> linear, 0.3)] * 3, residual(seq(linear)), conv(2, 1)), 3)).eval()
+    fast = optimize_for_inference(model)
+    assert [part.overwrite for part in fast[:4]] == [False, True, True, True]
+    images = torch.randn(2, 3, 9, 9).contiguous(memory_format=torch.channels_last)
+    kept = images.clone()
+    with torch.no_grad():
+        for begin in range(4):
+            torch.testing.assert_close(fast[begin:](images), model[begin:](images), rtol=1e-4, atol=1e-5)
+            assert torch.equal(images, kept)
+
+
 @pytest.mark.skipif(torch.float32 not in fused._DTYPES, reason="this build of PyTorch has no fused operators")
 def test_a_convolution_and_its_relu_are_one_operator() -> None:
     fast = optimize_for_inference(create_model("small_inception", 10))
