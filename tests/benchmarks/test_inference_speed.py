@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,7 +31,7 @@ from course_lib.models import (
     optimize_for_inference,
     reference_options,
 )
-from course_lib.training import Recipe, fit, has_bf16, predict_logits
+from course_lib.training import adam_steps, fit, has_bf16, predict_logits
 
 ROUNDS = 5
 BF16 = has_bf16(torch.device("cpu"))
@@ -95,7 +96,7 @@ def test_bfloat16_gives_the_same_top1(
     torch.manual_seed(0)
     data = enlarged(load("fashion_mnist"))
     model = create_model(name, len(data.classes), merged=True)
-    fit(model, data, Recipe(epochs=1, batch_size=32, learning_rate=0.05), device="cpu")
+    fit(model, data, replace(adam_steps, epochs=2, batch_size=32), device="cpu")
     answers = [
         predict_logits(optimize_for_inference(model, dtype=dtype), data.test.images, data, bf16=False).argmax(1)
         for dtype in (torch.float32, torch.bfloat16)
