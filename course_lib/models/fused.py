@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.architecture.building import ConvUnit, ResidualModule
@@ -31,6 +32,9 @@ class FusedConvUnit(nn.Module):
 
     The weight is reordered for the size of the first input and kept, beside the one that `state_dict` holds, until
     another size comes. What the fused operators cannot do, such as gradients for the images, goes the usual way.
+
+    The bias stays in float32, in which oneDNN adds it: rounded as weights are, it would shift all pixels of a channel
+    one way, which no sum over pixels evens out. (Before a residual's sum PyTorch wants it rounded.)
     """
 
     def __init__(self, unit: ConvUnit) -> None:
@@ -39,30 +43,37 @@ class FusedConvUnit(nn.Module):
         self.activation = unit.activation
         self._kept: tuple[object, Tensor] | None = None
 
+    def to_dtype(self, dtype: torch.dtype) -> None:
+        """Puts the weight into `dtype`, in channels_last."""
+        self.conv.weight.data = self.conv.weight.to(dtype=dtype, memory_format=torch.channels_last)
+
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_kept": None}  # a copy reorders its own
 
     def forward(self, x: Tensor) -> Tensor:
+        conv = self.conv
         if not fusable(x):
-            return self.activation(self.conv(x))
+            out = F.conv2d(x, conv.weight, conv.bias.to(x.dtype), conv.stride, conv.padding, conv.dilation, conv.groups)
+            return self.activation(out)
         after = attribute(self.activation)
-        if not is_matrix_product(self.conv):
-            return _OPERATORS._convolution_pointwise(x, *self._arguments(x), after, [], "")
+        if not is_matrix_product(conv):
+            return _OPERATORS._convolution_pointwise(x, *self._arguments(x, conv.bias), after, [], "")
         pixels = x.permute(0, 2, 3, 1)
-        out = _OPERATORS._linear_pointwise(pixels, self._weight(x, matrix_order), self.conv.bias, after, [], "")
+        out = _OPERATORS._linear_pointwise(pixels, self._weight(x, matrix_order), conv.bias, after, [], "")
         return out.permute(0, 3, 1, 2)
 
     def plus(self, x: Tensor, other: Tensor, activation: nn.Module, *, overwrite: bool) -> Tensor:
         """`activation(other + conv(x))`, for inputs that are `fusable`; in place of `other` if `overwrite`."""
-        how = (*self._arguments(x), "add", 1.0, "relu" if attribute(activation) == "relu" else None, [], None)
+        after = "relu" if attribute(activation) == "relu" else None
+        how = (*self._arguments(x, self.conv.bias.to(x.dtype)), "add", 1.0, after, [], None)
         if overwrite:
             return _OPERATORS._convolution_pointwise_.binary(other, x, *how)
         return _OPERATORS._convolution_pointwise.binary(x, other, *how)
 
-    def _arguments(self, x: Tensor) -> tuple[object, ...]:
+    def _arguments(self, x: Tensor, bias: Tensor) -> tuple[object, ...]:
         conv = self.conv
         weight = self._weight(x, convolution_order)
-        return weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups
+        return weight, bias, conv.padding, conv.stride, conv.dilation, conv.groups
 
     def _weight(self, x: Tensor, order: Callable[[nn.Conv2d, torch.Size], Tensor]) -> Tensor:
         weight = self.conv.weight

@@ -80,8 +80,10 @@ def optimize_for_inference(model: Network, *, dtype: torch.dtype = torch.float32
     network.dtype = dtype
     fuse(network)
     for module in network.modules():
-        if isinstance(module, FusedConvUnit | LinearUnit):  # what is left of batch norm keeps its precision
-            module.to(dtype=dtype, memory_format=torch.channels_last)
+        if isinstance(module, FusedConvUnit):  # what is left of batch norm keeps its precision
+            module.to_dtype(dtype)
+        elif isinstance(module, LinearUnit):
+            module.to(dtype)
     return network.eval().requires_grad_(False)
 
 
