@@ -45,13 +45,14 @@ def small_network(channels: int = 1, seed: int = 0) -> nn.Sequential:
 def run_to_be_killed(folder: Path, begun: Connection) -> None:
     """Train with checkpoints in `folder`, after each epoch and after each fourth step; leave `result.pt` in it.
 
-    The first weights differ from call to call: a run that goes on has to take its own from the checkpoint.
+    Once there is a checkpoint, first weights differ from call to call: a run that goes on has to take its own from it.
     """
     torch.set_num_threads(1)
     tqdm.set_lock(threading.RLock())  # its own one is a semaphore of the system's, which a killed process leaves
     folder.mkdir(exist_ok=True)
     begun.send(True)
-    store, model = Checkpoints(folder), small_network(seed=torch.seed() if any(folder.iterdir()) else 0)
+    store = Checkpoints(folder)
+    model = small_network(seed=torch.seed() if store.paths() else 0)
     steps = []
 
     def request(*_) -> None:

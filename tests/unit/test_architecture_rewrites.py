@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import architectures
 
@@ -37,7 +37,6 @@ SHAPE = (8, 35, 35)
     padding=st.sampled_from(["same", "valid"]),
     rewriting=st.sampled_from(["peel", "row", "column"]),
 )
-@settings(deadline=None)
 def test_the_same_patch_is_seen_on_the_same_grid(
     kernel_size: int, channels: int, stride: object, padding: str, rewriting: str
 ) -> None:
@@ -102,14 +101,12 @@ def test_every_place_is_reached() -> None:
 
 
 @given(architectures())
-@settings(deadline=None)
 def test_what_has_no_such_kernel_stays_equal(value: Node) -> None:
     assert factorize(11)(value) == value
     assert rewrite(value, lambda node, _: node) == value
 
 
 @given(architectures(), st.integers(1, 4))
-@settings(deadline=None)
 def test_output_channels_survive(value: Node, in_channels: int) -> None:
     assert out_channels(factorize(3)(split_5x5(value)), in_channels) == out_channels(value, in_channels)
 

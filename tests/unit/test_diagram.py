@@ -41,7 +41,7 @@ from course_lib.architecture.drawing.svg import COLOURS, INK, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 IMAGE = (3, 40, 36)
-EXHAUSTIVE = settings(max_examples=100, deadline=None)
+EXHAUSTIVE = settings(max_examples=100)
 
 
 def inception_a(pool_width: int) -> Node:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from course_lib.explorers import EpsilonExplorer
@@ -30,7 +30,6 @@ def spread(values: list[float], num_classes: int) -> torch.Tensor:
     return torch.tensor([*values[:-1], *[values[-1] / others] * others], dtype=torch.float64)
 
 
-@settings(deadline=None)
 @given(CASES)
 def test_loss_and_gradient_are_those_of_the_library(case: tuple) -> None:
     epsilon, num_classes, prior, logits = case

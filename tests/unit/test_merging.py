@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import architectures
 
@@ -82,7 +82,6 @@ def random_model(value: Node) -> Network:
 
 
 @given(VALUES, st.sampled_from([merge, join_norms, move_before_pool, merge_siblings]), st.booleans())
-@settings(deadline=None)
 def test_outputs_and_cost_stay(value: Node, rewriting: object, training: bool) -> None:
     try:
         before = total(value, SHAPE)
@@ -99,7 +98,6 @@ def test_outputs_and_cost_stay(value: Node, rewriting: object, training: bool) -
 
 
 @given(VALUES)
-@settings(deadline=None)
 def test_weights_return_to_the_bit(value: Node) -> None:
     weights = random_model(value).state_dict()
     merged = merged_state_dict(value, weights)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.architecture import auxiliary, build, conv, global_avg_pool, linear
@@ -28,7 +28,6 @@ def value_and_gradient(loss, logits, targets):
     return value.detach(), torch.autograd.grad(value, logits)[0]
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 10_000), classes=st.integers(1, 12), epsilon=st.floats(0, 0.99), soft=st.booleans())
 def test_with_a_uniform_prior_it_is_pytorchs_loss(seed, classes, epsilon, soft):
     logits, labels, _ = batch(seed, classes)
@@ -38,7 +37,6 @@ def test_with_a_uniform_prior_it_is_pytorchs_loss(seed, classes, epsilon, soft):
     torch.testing.assert_close(ours, theirs, **EXACT)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 10_000), epsilon=st.floats(0, 0.99))
 def test_with_any_prior_it_splits_as_in_the_paper_and_its_gradient_is_p_minus_q(seed, epsilon):
     logits, labels, prior = batch(seed)
