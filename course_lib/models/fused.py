@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from course_lib.architecture.building import ConvUnit, ResidualModule
 
+from .threads import only_computed
+
 # The operators that torch.compile puts in place of a convolution and what follows it; not every build of PyTorch has
 # them, nor bfloat16 on every processor.
 _OPERATORS = torch.ops.mkldnn
@@ -113,11 +115,8 @@ class FusedResidual(nn.Module):
 
 
 def fusable(x: Tensor) -> bool:
-    """Whether the fused operators take `x`: they know CPUs and the types of this one, and no gradients. A compiler sees
-    the plain parts, which it fuses as it likes."""
-    if torch.compiler.is_compiling() or (x.requires_grad and torch.is_grad_enabled()):
-        return False
-    return x.device.type == "cpu" and x.dtype in _DTYPES
+    """Whether the fused operators take `x`: they know CPUs and the types of this one, and no gradients."""
+    return only_computed(x) and x.dtype in _DTYPES
 
 
 def is_matrix_product(conv: nn.Conv2d) -> bool:

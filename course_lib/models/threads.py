@@ -23,7 +23,7 @@ def over_threads(compute: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     Returns:
         (N, ...): the shares' outputs, concatenated.
     """
-    if torch.compiler.is_compiling() or x.device.type != "cpu" or (x.requires_grad and torch.is_grad_enabled()):
+    if not only_computed(x):
         return compute(x)
     threads = torch.get_num_threads()
     shares = math.gcd(max(len(x), 1), threads)
@@ -38,6 +38,14 @@ def over_threads(compute: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
             return compute(part)
 
     return torch.cat(list(_pool(shares, threads // shares).map(compute_share, x.chunk(shares))))
+
+
+def only_computed(x: Tensor) -> bool:
+    """Whether what is made of `x` is computed here and now on the CPU: not for gradients, and not for a compiler, which
+    sees the plain parts and treats them as it likes."""
+    if torch.compiler.is_compiling() or (x.requires_grad and torch.is_grad_enabled()):
+        return False
+    return x.device.type == "cpu"
 
 
 @cache
