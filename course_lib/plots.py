@@ -215,6 +215,7 @@ def line_chart(
     ylim: tuple[float | None, float | None] = (None, None),
     styles: Mapping[str, SeriesStyle] | None = None,
     faint: Collection[str] = (),
+    points: Collection[str] = (),
 ) -> Figure:
     """Draw lines over a common axis.
 
@@ -226,6 +227,7 @@ def line_chart(
         ylim: ends of the upright axis; None fits the data.
         styles: look of a series by its name, such as `{"recorded": RECORDED}`; the others take `SERIES` in order.
         faint: series drawn thin, pale and without markers, such as the single values behind a mean.
+        points: series drawn as markers without a line, where a line would say something of places nobody measured.
 
     Raises:
         ValueError: if there are more series than distinct looks.
@@ -241,6 +243,8 @@ def line_chart(
             look = {**chosen[name].line(), "markevery": max(1, len(frame) // 10)}
             if name in faint:
                 look |= {"linewidth": 1, "alpha": 0.6, "marker": ""}
+            if name in points:
+                look |= {"linestyle": "", "markevery": 1}
             for number, column in enumerate(frame):
                 axes.plot(frame.index, frame[column], label=name if number == 0 else None, **look)
         # The scale comes first: limits, also those that fit the data, are frozen when they are set.

@@ -377,14 +377,16 @@ table(gaps.T, dict.fromkeys(gaps.index, "{:.2f}"))
 record = load_record("label_smoothing")
 late = record.rows.query("stage == 'late' and noise == 0")
 recorded = late.pivot(index="epsilon", columns="seed", values="train_gap")
-grid = np.linspace(0.01, 0.3, 59)
+grid = np.geomspace(0.001, 0.3, 60)
 series = {
     "predicted": pd.Series(np.log(K * (1 - grid) / grid + 1), grid),
     "recorded": recorded,
     "here": gaps["late"].T.set_axis([0.0, 0.1, 0.3]),
 }
-styles = {"predicted": SERIES[1], "recorded": RECORDED, "here": LIVE}
-figure = line_chart(series, xlabel="ε", ylabel="logit gap on training images", styles=styles, faint=["recorded"])
+styles = {"predicted": replace(SERIES[1], marker=""), "recorded": RECORDED, "here": LIVE}
+figure = line_chart(
+    series, xlabel="ε", ylabel="logit gap on training images", styles=styles, points=["recorded", "here"]
+)
 alt = "Logit gap over epsilon, predicted, recorded and measured here. Measured at 0, 0.1 and 0.3: "
 figure_html(figure, alt + ", ".join(f"{gap:.1f}" for gap in gaps["late"].mean()))
 

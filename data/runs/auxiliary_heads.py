@@ -1,10 +1,11 @@
 """Records what auxiliary heads do for a whole training: early, late, the lower one removed, with batch normalisation.
 
-    python data/runs/auxiliary_heads.py [--epochs 8] [--seeds 3]
+    python data/runs/auxiliary_heads.py [--epochs 8] [--seeds 8]
 
 One row for each network, seed and epoch. Writes data/runs/auxiliary_heads.json after each network is trained, and goes
 on where it stopped, also with more seeds. Few images and no augmentation, so that the network overfits and a
-regulariser has something to do.
+regulariser has something to do. Two networks without heads take larger steps, to tell what heads do from what any
+longer gradient would do.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 
 from course_lib import datasets
 from course_lib.explorers.auxiliary_measurement import first_weights
-from course_lib.explorers.auxiliary_network import LOWER, UPPER, deep_network
+from course_lib.explorers.auxiliary_network import LOWER, UPPER, WEIGHT, deep_network
 from course_lib.records import FOLDER, Record, load_record, save_record, this_machine
 from course_lib.training import Recipe, default_device, fit, has_bf16
 
@@ -32,13 +33,19 @@ NETWORKS = {
     "upper head, batch norm in it": deep_network((UPPER,), batch_norm=True, bn_aux=True),
     "no batch norm, no heads": deep_network(),
     "no batch norm, both heads": deep_network((LOWER, UPPER)),
+    "no heads, larger steps": deep_network(batch_norm=True),
+    "no batch norm, no heads, larger steps": deep_network(),
 }
+# As if the gradients of both heads' losses were that of the main loss.
+LARGER_STEPS = dict.fromkeys(
+    ("no heads, larger steps", "no batch norm, no heads, larger steps"), (1 + 2 * WEIGHT) * RECIPE.learning_rate
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=8, help=f"passes over the {IMAGES:,} images (default 8)")
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each network (default 3)")
+    parser.add_argument("--seeds", type=int, default=8, help="runs of each network (default 8)")
     options = parser.parse_args()
     data, device = datasets.load("fashion_mnist").subset(train=IMAGES), default_device()
     machine = this_machine(device.type, has_bf16(device), torch.get_num_threads())
@@ -52,12 +59,9 @@ def main() -> None:
         for network, value in NETWORKS.items():
             if (network, seed) in done:
                 continue
-            history = fit(
-                first_weights(value, "he", seed),
-                data,
-                replace(RECIPE, epochs=options.epochs, seed=seed),
-                progress=False,
-            )
+            learning_rate = LARGER_STEPS.get(network, RECIPE.learning_rate)
+            recipe = replace(RECIPE, learning_rate=learning_rate, epochs=options.epochs, seed=seed)
+            history = fit(first_weights(value, "he", seed), data, recipe, progress=False)
             columns = ["epoch", "train_accuracy", "test_accuracy", "test_loss"]
             for row in history[columns].round(4).to_dict("records"):
                 rows.append({"network": network, "seed": seed, **row})

@@ -101,8 +101,15 @@ def test_logits_and_input_gradients_equal_the_reference(name: str, source: str) 
     check_parity(name, source, (80, 76))
 
 
-def test_auxiliary_logits_equal_torchvisions_googlenet() -> None:
-    check_parity("googlenet_bn", "torchvision", (96, 128), aux=True)
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("googlenet_bn", (96, 128)),
+        pytest.param("inception_v3", (299, 299), marks=pytest.mark.slow),  # its head takes no smaller grid
+    ],
+)
+def test_auxiliary_logits_and_their_gradients_equal_torchvisions(name: str, size: tuple[int, int]) -> None:
+    check_parity(name, "torchvision", size, aux=True)
 
 
 @pytest.mark.slow
@@ -110,7 +117,6 @@ def test_auxiliary_logits_equal_torchvisions_googlenet() -> None:
     ("name", "source", "size", "aux"),
     [
         ("googlenet_bn", "torchvision", 224, True),
-        ("inception_v3", "torchvision", 299, True),  # the smallest input of its head
         ("inception_v4", "timm", 299, False),
         ("inception_resnet_v2", "timm", 299, False),
     ],

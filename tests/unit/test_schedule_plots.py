@@ -26,6 +26,13 @@ def test_each_seed_is_a_line_and_they_share_one_name() -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["steps", "epochs"]
 
 
+def test_points_have_a_marker_at_every_value_and_no_line() -> None:
+    values = pd.Series(range(40), dtype=float)
+    measured, predicted = line_chart({"a": values, "b": values}, xlabel="x", ylabel="y", points=["a"]).axes[0].lines
+    assert (measured.get_linestyle(), measured.get_marker(), measured.get_markevery()) == ("None", SERIES[0].marker, 1)
+    assert predicted.get_linestyle() == SERIES[1].linestyle
+
+
 def test_axes_are_as_asked_for() -> None:
     axes = line_chart({"a": STEPS}, xlabel="rate", ylabel="loss", log="xy", ylim=(0.1, 3)).axes[0]
     assert (axes.get_xscale(), axes.get_yscale(), axes.get_ylim()) == ("log", "log", (0.1, 3))
