@@ -37,7 +37,7 @@ ROUNDS = 5
 BF16 = has_bf16(torch.device("cpu"))
 BOUNDS = {"googlenet_bn": 2.2, "inception_v3": 1.8, "inception_v4": 1.3, "inception_resnet_v2": 1.3}  # batch 8, float32
 BF16_BOUND, EQUAL_TOP1 = 4.0, 0.99
-SIDE, TRAINED, COMPARED = 75, 3200, 600  # images of the comparison of top-1: width, and how many
+SIDE, TRAINED, COMPARED, EPOCHS = 75, 3200, 2000, 10  # of the comparison of top-1: images' width, and how many
 SIZES = (1.0, 0.75, 0.5)  # of the native input, for the growth of cost
 
 
@@ -87,16 +87,19 @@ def test_against_the_reference(
 
 
 @pytest.mark.skipif(not BF16, reason="this machine computes no bfloat16 in hardware")
+@pytest.mark.timeout(5400)  # training the largest takes 20 minutes on two quiet cores
 @pytest.mark.parametrize("name", REFERENCES)
 def test_bfloat16_gives_the_same_top1(
     name: str, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After a short training on real images: of a network with random weights the logits hardly depend on the image, so
-    that equal and unequal answers would both say nothing."""
+    """After a training on real images: of a network with random weights the logits hardly depend on the image, so that
+    equal and unequal answers would both say nothing. And one that has learned little is undecided between two classes
+    more often than rounding should be blamed for: after four epochs inception_v4, 71 % accurate, changes 1 to 2 %
+    of its answers, and PyTorch's own autocast does, too."""
     torch.manual_seed(0)
     data = enlarged(load("fashion_mnist"))
     model = create_model(name, len(data.classes), merged=True)
-    fit(model, data, replace(adam_steps, epochs=4, batch_size=32, schedule="linear"), device="cpu")
+    fit(model, data, replace(adam_steps, epochs=EPOCHS, batch_size=32, schedule="linear"), device="cpu")
     answers = [
         predict_logits(optimize_for_inference(model, dtype=dtype), data.test.images, data, bf16=False).argmax(1)
         for dtype in (torch.float32, torch.bfloat16)
