@@ -1,6 +1,6 @@
 """Records what auxiliary heads do for a whole training: early, late, the lower one removed, with batch normalisation.
 
-    python data/runs/auxiliary_heads.py [--epochs 8] [--seeds 8]
+    python data/runs/auxiliary_heads.py [--epochs 8] [--seeds 10]
 
 One row for each network, seed and epoch. Writes data/runs/auxiliary_heads.json after each network is trained, and goes
 on where it stopped, also with more seeds. Few images and no augmentation, so that the network overfits and a
@@ -45,7 +45,7 @@ LARGER_STEPS = dict.fromkeys(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=8, help=f"passes over the {IMAGES:,} images (default 8)")
-    parser.add_argument("--seeds", type=int, default=8, help="runs of each network (default 8)")
+    parser.add_argument("--seeds", type=int, default=10, help="runs of each network (default 10)")
     options = parser.parse_args()
     data, device = datasets.load("fashion_mnist").subset(train=IMAGES), default_device()
     machine = this_machine(device.type, has_bf16(device), torch.get_num_threads())
