@@ -538,7 +538,7 @@ assert (shrunk["the others"] < 0.7 * shrunk.iloc[:, 0]).all()
 table(shrunk.rename_axis(f"lead in {early}, points"), dict.fromkeys(shrunk.columns, "{:+.1f}"))
 
 # %% [markdown]
-# **Two to four times as much.** Nothing was done wrong in those three runs; they were *chosen by*. Had the recording stopped there, this lesson would teach that heads are worth six points at the start. When
+# **Up to four times as much.** Nothing was done wrong in those three runs; they were *chosen by*. Had the recording stopped there, this lesson would teach that heads are worth six points at the start. When
 # somebody picks a window, a metric or a benchmark after seeing the results, ask for fresh ones.
 #
 # Beside the paper (its zeros are ours: it says in words that there was no difference):
