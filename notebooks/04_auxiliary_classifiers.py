@@ -534,6 +534,7 @@ table(written.unstack(sort=False).rename_axis(f"{len(fresh)} fresh seeds: points
 _, early, late = phases
 beginnings = leads.xs(early, axis=1, level=1).filter(like="over none")
 shrunk = pd.DataFrame({f"{SEEN} seeds seen": beginnings[:SEEN].mean(), "the others": beginnings[SEEN:].mean()})
+# Fresh runs must keep clearly less of each lead, or the text below is wrong.
 assert (shrunk["the others"] < 0.7 * shrunk.iloc[:, 0]).all()
 table(shrunk.rename_axis(f"lead in {early}, points"), dict.fromkeys(shrunk.columns, "{:+.1f}"))
 
