@@ -31,7 +31,10 @@ LEGEND_ROW, LEGEND_SAMPLE = 86, 12
 
 @dataclass(frozen=True)
 class SeriesStyle:
-    """How one series looks: its colour and, for those who cannot tell colours apart, its hatch, marker and line."""
+    """How one series looks: its colour and, for those who cannot tell colours apart, its hatch, marker and line.
+
+    Without a line, `linestyle=""`, there is a marker at every value: where a line would tell of places nobody measured.
+    """
 
     color: str
     hatch: str
@@ -215,7 +218,6 @@ def line_chart(
     ylim: tuple[float | None, float | None] = (None, None),
     styles: Mapping[str, SeriesStyle] | None = None,
     faint: Collection[str] = (),
-    points: Collection[str] = (),
 ) -> Figure:
     """Draw lines over a common axis.
 
@@ -227,7 +229,6 @@ def line_chart(
         ylim: ends of the upright axis; None fits the data.
         styles: look of a series by its name, such as `{"recorded": RECORDED}`; the others take `SERIES` in order.
         faint: series drawn thin, pale and without markers, such as the single values behind a mean.
-        points: series drawn as markers without a line, where a line would say something of places nobody measured.
 
     Raises:
         ValueError: if there are more series than distinct looks.
@@ -240,11 +241,9 @@ def line_chart(
         axes = figure.subplots()
         for name, values in series.items():
             frame = pd.DataFrame(values)
-            look = {**chosen[name].line(), "markevery": max(1, len(frame) // 10)}
+            look = {**chosen[name].line(), "markevery": max(1, len(frame) // 10) if chosen[name].linestyle else 1}
             if name in faint:
                 look |= {"linewidth": 1, "alpha": 0.6, "marker": ""}
-            if name in points:
-                look |= {"linestyle": "", "markevery": 1}
             for number, column in enumerate(frame):
                 axes.plot(frame.index, frame[column], label=name if number == 0 else None, **look)
         # The scale comes first: limits, also those that fit the data, are frozen when they are set.

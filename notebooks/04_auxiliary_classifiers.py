@@ -512,6 +512,12 @@ def leads_of(pairs: dict[str, tuple[str, str]], phases: dict[str, list[int]]) ->
     return pd.DataFrame(columns)
 
 
+def leads_table(leads: pd.DataFrame, title: str) -> object:
+    """Mean lead and its standard error, one row a pair and one column a phase."""
+    written = leads.mean().map("{:+.1f}".format) + leads.sem().map(" ± {:.1f}".format)
+    return table(written.unstack(sort=False).rename_axis(title))
+
+
 # %% tags=["nbval-check-output"]
 phases = {"epoch 1": [1], "epochs 2 and 3": [2, 3], "last two epochs": list(means.index[-2:])}
 pairs = {
@@ -523,8 +529,7 @@ pairs = {
 }
 leads = leads_of(pairs, phases)
 fresh = leads[SEEN:]
-written = fresh.mean().map("{:+.1f}".format) + fresh.sem().map(" ± {:.1f}".format)
-table(written.unstack(sort=False).rename_axis(f"{len(fresh)} fresh seeds: points of accuracy, ± standard error"))
+leads_table(fresh, f"{len(fresh)} fresh seeds: points of accuracy, ± standard error")
 
 # %% [markdown]
 # In the first epoch chance has the word: seven pairs of runs cannot tell ten points from nothing. In the second and third the networks with heads are ahead by two or three points, about twice the
@@ -576,8 +581,7 @@ larger = {
 control = leads_of(larger, phases)[SEEN:]
 # If larger steps led early as well, the heads' lead might be no more than that.
 assert (control.xs(early, axis=1, level=1).mean() < 0).all()
-written = control.mean().map("{:+.1f}".format) + control.sem().map(" ± {:.1f}".format)
-table(written.unstack(sort=False).rename_axis("no heads: points of accuracy, ± standard error"))
+leads_table(control, "no heads: points of accuracy, ± standard error")
 
 # %% [markdown]
 # And how many pairs of runs would show a lead of 0.4 points at the end?
@@ -602,23 +606,22 @@ print(f"{math.ceil(needed.min())} to {math.ceil(needed.max())}, by comparison; h
 # If heads regularise, the network with heads should do *worse on the images it was trained on*, or not so much better on them than on new ones. Look at the end of the recorded runs:
 
 # %% tags=["nbval-check-output"]
-at_end = record.rows.query("epoch == epoch.max()").groupby("network", sort=False)
-measured = at_end[["train_accuracy", "test_accuracy", "test_loss"]].mean()
+at_end = record.rows.query("epoch == epoch.max()")
+of_network = at_end.groupby("network", sort=False)
+measured = of_network[["train_accuracy", "test_accuracy", "test_loss"]].mean()
 measured[["train_accuracy", "test_accuracy"]] *= 100
 measured["train - test"] = measured["train_accuracy"] - measured["test_accuracy"]
-measured["± standard error"] = 100 * at_end[["train_accuracy", "test_accuracy"]].apply(
+measured["± standard error"] = 100 * of_network[["train_accuracy", "test_accuracy"]].apply(
     lambda rows: (rows["train_accuracy"] - rows["test_accuracy"]).sem()
 )
 points = dict.fromkeys(["train_accuracy", "test_accuracy", "train - test", "± standard error"], "{:.1f}")
 table(measured, points | {"test_loss": "{:.3f}"})
 
 # %% tags=["nbval-check-output"]
-last = record.rows.query("epoch == epoch.max()").pivot(index="seed", columns="network", values="train_accuracy")
-for trunk, of, over in (
-    ("batch norm", "both heads", "no heads"),
-    ("no batch norm", "no batch norm, both heads", "no batch norm, no heads"),
-):
-    fit_better = 100 * (last[of] - last[over])
+on_training_images = at_end.pivot(index="seed", columns="network", values="train_accuracy")
+for trunk in ("batch norm", "no batch norm"):
+    of, over = pairs[f"{trunk}: both heads over none"]
+    fit_better = 100 * (on_training_images[of] - on_training_images[over])
     # A regulariser would make this negative.
     assert fit_better.mean() > 2 * fit_better.sem()
     print(f"{trunk}: with heads {fit_better.mean():+.1f} ± {fit_better.sem():.1f} points on the training images")

@@ -33,13 +33,11 @@ NETWORKS = {
     "upper head, batch norm in it": deep_network((UPPER,), batch_norm=True, bn_aux=True),
     "no batch norm, no heads": deep_network(),
     "no batch norm, both heads": deep_network((LOWER, UPPER)),
-    "no heads, larger steps": deep_network(batch_norm=True),
-    "no batch norm, no heads, larger steps": deep_network(),
 }
+RUNS = {name: (value, RECIPE) for name, value in NETWORKS.items()}
 # As if the gradients of both heads' losses were that of the main loss.
-LARGER_STEPS = dict.fromkeys(
-    ("no heads, larger steps", "no batch norm, no heads, larger steps"), (1 + 2 * WEIGHT) * RECIPE.learning_rate
-)
+LARGER_STEPS = replace(RECIPE, learning_rate=(1 + 2 * WEIGHT) * RECIPE.learning_rate)
+RUNS |= {f"{name}, larger steps": (NETWORKS[name], LARGER_STEPS) for name in ("no heads", "no batch norm, no heads")}
 
 
 def main() -> None:
@@ -56,11 +54,10 @@ def main() -> None:
         rows = record.rows.to_dict("records")
     done = {(row["network"], row["seed"]) for row in rows}
     for seed in range(options.seeds):
-        for network, value in NETWORKS.items():
+        for network, (value, recipe) in RUNS.items():
             if (network, seed) in done:
                 continue
-            learning_rate = LARGER_STEPS.get(network, RECIPE.learning_rate)
-            recipe = replace(RECIPE, learning_rate=learning_rate, epochs=options.epochs, seed=seed)
+            recipe = replace(recipe, epochs=options.epochs, seed=seed)
             history = fit(first_weights(value, "he", seed), data, recipe, progress=False)
             columns = ["epoch", "train_accuracy", "test_accuracy", "test_loss"]
             for row in history[columns].round(4).to_dict("records"):

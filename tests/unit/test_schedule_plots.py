@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,7 +30,8 @@ def test_each_seed_is_a_line_and_they_share_one_name() -> None:
 
 def test_points_have_a_marker_at_every_value_and_no_line() -> None:
     values = pd.Series(range(40), dtype=float)
-    measured, predicted = line_chart({"a": values, "b": values}, xlabel="x", ylabel="y", points=["a"]).axes[0].lines
+    styles = {"a": replace(SERIES[0], linestyle="")}
+    measured, predicted = line_chart({"a": values, "b": values}, xlabel="x", ylabel="y", styles=styles).axes[0].lines
     assert (measured.get_linestyle(), measured.get_marker(), measured.get_markevery()) == ("None", SERIES[0].marker, 1)
     assert predicted.get_linestyle() == SERIES[1].linestyle
 
