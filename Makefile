@@ -23,7 +23,7 @@ test-fast: $(INSTALLED)  ## the unit tests, without the slow ones
 	$(RUN) pytest tests/unit -m "not slow"
 
 notebooks: $(INSTALLED)  ## make each notebook from its .py source and execute it
-	$(RUN) course_lib.teaching.notebooks build
+	$(RUN) course_lib.authoring.notebooks build
 
 lint: $(INSTALLED)  ## check the style of the code
 	$(RUN) ruff check .

@@ -68,8 +68,8 @@ from course_lib.architecture import (
 )
 from course_lib.explorers import KernelFactorizationExplorer
 from course_lib.explorers.timing import forward_milliseconds
-from course_lib.plots import bar_compare, figure_html, matrix_gallery
-from course_lib.tables import Claim, paper_beside_measured, table
+from course_lib.reporting.plots import bar_compare, figure_html, matrix_gallery
+from course_lib.reporting.tables import Claim, paper_beside_measured, table
 from course_lib.teaching import Answer, Quiz, check_function
 from course_lib.training import Recipe, evaluate, fit
 
@@ -288,7 +288,7 @@ explorer
 # runs four times as often as before. The explorer shows what `compute` returns, and you can ask it directly:
 
 # %% tags=["nbval-check-output"]
-from course_lib.explorers.kernel_factorization import compute
+from course_lib.explorers.kernel_factorization.result import compute
 
 result = compute(kernel_size=5, channels=64, grid=36, stride=2, rewrites=1)
 assert result.after.macs == (4 * 9 + 9) / 25 * result.before.macs
@@ -545,7 +545,7 @@ print("MACs of the pair: 2/7 of the 7×7's, on every grid")
 # and 7, in which one of the three becomes a pair, five times from different first weights.
 
 # %% tags=["nbval-check-output"]
-from course_lib.records import load_record
+from course_lib.reporting.records import load_record
 
 record = load_record("factorization_by_grid")
 runs_by_grid = 100 * record.rows.pivot(index="seed", columns="pair_on_grid", values="test_accuracy")

@@ -72,11 +72,11 @@ from course_lib.architecture import (
     with_fields,
 )
 from course_lib.explorers import GridReductionExplorer
-from course_lib.explorers.grid_reduction import NAMES, WAYS, reduction
+from course_lib.explorers.grid_reduction.result import NAMES, WAYS, reduction
 from course_lib.explorers.timing import forward_milliseconds
 from course_lib.models import architecture, entry, list_models, trunk
-from course_lib.plots import figure_html, line_panels, matrix_gallery
-from course_lib.tables import Claim, paper_beside_measured, table
+from course_lib.reporting.plots import figure_html, line_panels, matrix_gallery
+from course_lib.reporting.tables import Claim, paper_beside_measured, table
 from course_lib.teaching import Answer, Quiz, check_function
 from course_lib.training import Recipe, fit
 
@@ -556,7 +556,7 @@ assert min(paid.values()) > -10
 # 128 steps of training are few, and two runs are not many. The same five networks were *recorded* with all 10,000 pictures and three first weights each:
 
 # %% tags=["nbval-check-output"]
-from course_lib.records import load_record
+from course_lib.reporting.records import load_record
 
 record = load_record("grid_reduction")
 groups = record.rows.assign(accuracy=100 * record.rows.test_accuracy).groupby(["further", "way"])

@@ -55,13 +55,13 @@ from torch import nn
 
 from course_lib import datasets
 from course_lib.architecture import Sequence, build, diagram, seq, total
+from course_lib.experiments.auxiliary_gradients import first_weights
+from course_lib.experiments.auxiliary_network import LOWER, STAGES, UPPER, deep_network, head
 from course_lib.explorers import AuxiliaryExplorer
-from course_lib.explorers.auxiliary_measurement import first_weights
-from course_lib.explorers.auxiliary_network import LOWER, STAGES, UPPER, deep_network, head
 from course_lib.models import architecture
-from course_lib.plots import figure_html, line_chart
-from course_lib.records import load_record
-from course_lib.tables import Claim, paper_beside_measured, table
+from course_lib.reporting.plots import figure_html, line_chart
+from course_lib.reporting.records import load_record
+from course_lib.reporting.tables import Claim, paper_beside_measured, table
 from course_lib.teaching import Answer, Quiz, check_function
 from course_lib.training import Recipe, auxiliary_loss, fit, normalize
 
@@ -301,7 +301,7 @@ explorer
 # The explorer shows what `compute` returns. You can ask it directly, here for the two weights of the papers:
 
 # %% tags=["nbval-check-output"]
-from course_lib.explorers.auxiliary import compute
+from course_lib.explorers.auxiliary_heads.result import compute
 
 settings = {
     "PyTorch's weights": ("none", "pytorch"),

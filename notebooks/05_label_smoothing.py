@@ -57,11 +57,11 @@ from torch import Tensor, nn
 
 from course_lib import datasets
 from course_lib.architecture import avg_pool, branches, build, conv, global_avg_pool, linear, merge, total
-from course_lib.confidence_plots import cluster_panels, reliability_diagrams
 from course_lib.explorers import EpsilonExplorer
-from course_lib.plots import LIVE, RECORDED, SERIES, figure_html, line_chart
-from course_lib.records import load_record
-from course_lib.tables import Claim, paper_beside_measured, table
+from course_lib.reporting.confidence_plots import cluster_panels, reliability_diagrams
+from course_lib.reporting.plots import LIVE, RECORDED, SERIES, figure_html, line_chart
+from course_lib.reporting.records import load_record
+from course_lib.reporting.tables import Claim, paper_beside_measured, table
 from course_lib.teaching import Answer, Quiz, check_function
 from course_lib.training import LabelSmoothingLoss, Recipe, fit, normalize, predict_logits
 

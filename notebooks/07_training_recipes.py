@@ -69,12 +69,12 @@ from course_lib.architecture import (
     with_fields,
 )
 from course_lib.explorers import ScheduleExplorer
-from course_lib.plots import PAPER, RECORDED, SERIES, figure_html, line_chart, valley_paths
-from course_lib.tables import Claim, paper_beside_measured, table
+from course_lib.reporting.plots import PAPER, RECORDED, SERIES, figure_html, line_chart, valley_paths
+from course_lib.reporting.tables import Claim, paper_beside_measured, table
 from course_lib.teaching import Answer, Quiz, check_function
 from course_lib.training import RECIPES, Recipe, default_device, evaluate, normalize, predict_logits
 from course_lib.training.averaging import average_weights
-from course_lib.training.run import Run
+from course_lib.training.loop import Run
 
 # %% [markdown]
 # ## Four recipes
@@ -199,7 +199,7 @@ ScheduleExplorer("szegedy_2016")
 # To 1: the same numbers, asked of `compute`. The mean rate times the number of updates is the distance that gradients of one size would carry the weights.
 
 # %% tags=["nbval-check-output"]
-from course_lib.explorers.schedule import compute
+from course_lib.explorers.schedule.result import compute
 
 shared = {"recipe": "szegedy_2016", "learning_rate": 0.045, "warmup_epochs": 0, "decay": 0.94, "decay_epochs": 2}
 means = {
@@ -558,7 +558,7 @@ paper_beside_measured([claim])
 # too long for a lesson, so it was *recorded*. A run whose loss was not finite has diverged and has no accuracy.
 
 # %% tags=["nbval-check-output"]
-from course_lib.records import load_record
+from course_lib.reporting.records import load_record
 
 record = load_record("sgd_without_bn")
 by_rate = record.rows.pivot_table(index="learning_rate", columns="batch_norm", values="test_accuracy", dropna=False)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from course_lib.architecture.input_size import smallest_input
+
 from .counting import LayerCost, TotalCost, cost, layers, out_channels, total
 from .drawing import Diagram, diagram
-from .fitting import smallest_input
 from .merging import merge, merge_siblings, move_before_pool
 from .rewriting import factorize, parallel_reduction, peel_3x3, rewrite, split_5x5, with_fields
 from .vocabulary import (

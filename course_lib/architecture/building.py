@@ -8,8 +8,9 @@ from functools import singledispatch
 import torch
 from torch import Tensor, nn
 
+from course_lib.architecture.input_size import smallest_input
+
 from .counting import out_channels, padding_of, shares, windowed_size
-from .fitting import smallest_input
 from .vocabulary import (
     AdaptiveAvgPool,
     ArchitectureError,

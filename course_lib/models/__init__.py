@@ -15,10 +15,16 @@ from .pictures import draw
 from .registry import Entry, architecture, entry, list_models, trunk
 
 if TYPE_CHECKING:
+    from course_lib.models.inference.network import optimize_for_inference
+    from course_lib.models.weights.merged import merge_model, merged_state_dict, unmerged_state_dict
+    from course_lib.models.weights.pretrained import (
+        WeightsError,
+        load_pretrained,
+        reference_options,
+        tensorflow_normalization,
+    )
+
     from .creation import create_model
-    from .inference import optimize_for_inference
-    from .merging import merge_model, merged_state_dict, unmerged_state_dict
-    from .pretrained import WeightsError, load_pretrained, reference_options, tensorflow_normalization
 
 __all__ = [
     "Entry",
@@ -43,14 +49,14 @@ __all__ = [
 
 _NEED_TORCH = {
     "create_model": "creation",
-    "optimize_for_inference": "inference",
-    "merge_model": "merging",
-    "merged_state_dict": "merging",
-    "unmerged_state_dict": "merging",
-    "WeightsError": "pretrained",
-    "load_pretrained": "pretrained",
-    "reference_options": "pretrained",
-    "tensorflow_normalization": "pretrained",
+    "optimize_for_inference": "inference.network",
+    "merge_model": "weights.merged",
+    "merged_state_dict": "weights.merged",
+    "unmerged_state_dict": "weights.merged",
+    "WeightsError": "weights.pretrained",
+    "load_pretrained": "weights.pretrained",
+    "reference_options": "weights.pretrained",
+    "tensorflow_normalization": "weights.pretrained",
 }
 
 

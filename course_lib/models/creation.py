@@ -9,8 +9,8 @@ from torch import nn
 
 from course_lib.architecture import build
 from course_lib.architecture.building import ConvUnit, LinearUnit, Network
+from course_lib.models.weights.merged import merge_model
 
-from .merging import merge_model
 from .registry import architecture, check_count
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from IPython.display import Markdown
 
-from course_lib.teaching.notebooks import NotebookError, find_sources, read_source
+from course_lib.teaching.sources import NotebookError, find_sources, read_source
 
 START_PAGE = "00_start.py"
 HEADER_KEYS = {"title": str, "minutes_read": int, "minutes_run": int}

@@ -4,10 +4,10 @@ from course_lib.recipes import RECIPES, SCHEDULES, Recipe, adam_steps, quick, sg
 from course_lib.training.augment import augment, normalize
 from course_lib.training.checkpoint import CheckpointError, Checkpoints
 from course_lib.training.evaluation import Evaluation, evaluate, predict_logits
-from course_lib.training.loop import fit
+from course_lib.training.fitting import fit
+from course_lib.training.loop import DivergedError, head_weights
 from course_lib.training.losses import LabelSmoothingLoss, auxiliary_loss
 from course_lib.training.machine import default_device, has_bf16
-from course_lib.training.run import DivergedError, head_weights
 
 __all__ = [
     "RECIPES",

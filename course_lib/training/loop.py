@@ -1,105 +1,202 @@
-"""The training loop: `fit` runs the epochs, whose steps `Run` takes."""
+"""A model in training: what its epochs share, and the steps they take."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import pandas as pd
 import torch
-from torch import nn
-from tqdm.auto import tqdm
+from torch import Tensor, nn
 
-from course_lib.datasets import ImageData
+from course_lib.architecture.building import AuxiliaryModule
+from course_lib.datasets import ImageData, Split
 from course_lib.recipes import Recipe
 from course_lib.training import distributed
-from course_lib.training.checkpoint import Checkpoints
-from course_lib.training.logs import HistoryLog, history_table
-from course_lib.training.machine import default_device
-from course_lib.training.randomness import own_randomness
-from course_lib.training.resuming import restore, take_state
-from course_lib.training.run import DivergedError, Run
+from course_lib.training.augment import Moves, draw_moves, move, normalize
+from course_lib.training.averaging import average_weights
+from course_lib.training.evaluation import Evaluation, check_logits, evaluate
+from course_lib.training.logs import Row
+from course_lib.training.losses import LabelSmoothingLoss, auxiliary_loss
+from course_lib.training.machine import autocast
 
 
-def fit(
-    model: nn.Module,
-    data: ImageData,
-    recipe: Recipe,
-    *,
-    device: torch.device | str | None = None,
-    bf16: bool | None = None,
-    progress: bool = True,
-    checkpoints: Checkpoints | str | Path | None = None,
-    csv: str | Path | None = None,
-    tensorboard: str | Path | None = None,
-) -> pd.DataFrame:
-    """Train a model in place, moved to `device` and left there in channels_last and eval mode.
+class DivergedError(ArithmeticError):
+    """The loss became NaN or infinite. `history` holds the epochs finished before; the model's weights are spoilt."""
 
-    The same model, data and recipe give the same history on one machine, times apart; on a GPU as far as PyTorch's
-    kernels do. Random numbers come from `recipe.seed` alone; PyTorch's global generators (CPU and CUDA) are afterwards
-    as before. Interrupting the run (Ctrl-C, or the notebook's stop button) ends it with a note: the history has the
-    finished epochs, and the model keeps what it has learned.
+    history: pd.DataFrame
 
-    Under `distributed.process_group` each batch is shared among the processes, and all get the same history.
 
-    Args:
-        model: takes float32 (N, C, H, W), gives logits (N, classes); in training it may give a named tuple (logits,
-            then those of auxiliary heads).
-        data: moved to the device once, as uint8, and must fit there.
-        recipe: how to train.
-        device: where; default is CUDA, else MPS, else the CPU.
-        bf16: run forward in bfloat16 (parameters stay float32); None is yes where the hardware has it.
-        progress: show a bar, in a notebook or a terminal.
-        checkpoints: a folder of this run's own. A checkpoint is written there after each epoch and when
-            `Checkpoints.request` asks; a run that finds one goes on from it, and on a CPU ends bit for bit as if it had
-            never stopped.
-        csv: file to write the history to after each epoch.
-        tensorboard: folder to write the history to after each epoch, as TensorBoard's scalars.
+@dataclass
+class EpochInWork:
+    """The part of an epoch that is done.
 
-    Returns:
-        One row an epoch. `train_loss` (label smoothing and auxiliary heads included) and `train_accuracy` are means
-        over the epoch's steps, on augmented images, while the model changes; `test_loss` and `test_accuracy` are
-        `evaluate`'s. `learning_rate` is the last step's. `seconds` and `images_per_second` time the training steps.
-
-    Raises:
-        DivergedError: the loss is NaN or infinite; found at the end of the epoch, so that no step waits for a check.
-        CheckpointError: `checkpoints` holds those of another run, or none that is good.
-        ValueError: the model's output does not fit the classes, or `pad` not the images.
+    Attributes:
+        order: int64, shape (images,): the training images in this epoch's order.
+        losses: float32, shape (steps,): of the steps done; 0 of the others.
+        correct: images classified right, float32, no dimensions.
+        step: steps done.
+        seconds: spent on them.
     """
-    run = Run(model, data, recipe, torch.device(device) if device else default_device(), bf16)
-    first = distributed.rank() == 0
-    store = checkpoints if isinstance(checkpoints, Checkpoints) or not checkpoints else Checkpoints(checkpoints)
-    log = HistoryLog(csv, tensorboard) if first else HistoryLog(None, None)
-    bar = tqdm(total=recipe.epochs * run.steps, unit="step", disable=not (progress and first))
 
-    def save() -> None:
-        state = take_state(run)
-        if first:
-            store.save(state, *run.position)
+    order: Tensor
+    losses: Tensor
+    correct: Tensor
+    step: int = 0
+    seconds: float = 0.0
 
-    def after_step() -> None:
-        bar.update()
-        if store and store.requested and distributed.world_size() == 1:
-            save()
 
-    with own_randomness(recipe.seed + distributed.rank()), bar:
-        try:
-            if store and (state := distributed.from_first(store.latest() if first else None)):
-                restore(run, state)
-                bar.update(run.position[0] * run.steps + run.position[1])
-            while len(run.history) < recipe.epochs:
-                row = run.epoch(after_step)
-                bar.set_postfix_str(f"test accuracy {row['test_accuracy']:.1%}")
-                log.write(run.history)
-                if store:
-                    save()
-        except DivergedError as error:
-            error.history = history_table(run.history)
-            raise
-        except KeyboardInterrupt:
-            bar.write(
-                f"Interrupted after {len(run.history)} of {recipe.epochs} epochs; the model keeps what it has learned."
-            )
-        finally:
-            run.finish()
-            log.close()
-    return history_table(run.history)
+class Run:
+    """A model in training: the data on its device, the optimizer and the generator of shuffling and augmentation.
+
+    Attributes:
+        history: one row for each finished epoch.
+        part: the epoch in work, if one is.
+    """
+
+    def __init__(
+        self, model: nn.Module, data: ImageData, recipe: Recipe, device: torch.device, bf16: bool | None
+    ) -> None:
+        self.model = model.to(device, memory_format=torch.channels_last)
+        self.data, self.recipe, self.device, self.bf16 = _on_device(data, device), recipe, device, bf16
+        self.steps = math.ceil(len(data.train) / recipe.batch_size)
+        _check_shares(data, self.steps)
+        self.forward = distributed.replicate(self.model)
+        self.criterion = LabelSmoothingLoss(len(data.classes), recipe.label_smoothing).to(device)
+        self.aux_weight = head_weights(model) if recipe.aux_weight is None else recipe.aux_weight
+        self.optimizer = recipe.make_optimizer(model.parameters())
+        self.average = average_weights(self.model, recipe.ema_decay) if recipe.ema_decay else None
+        self.generator = torch.Generator(device).manual_seed(recipe.seed)
+        self.history: list[Row] = []
+        self.part: EpochInWork | None = None
+
+    def epoch(self, after_step: Callable[[], None]) -> Row:
+        """One pass over the training images in a new order, or the rest of one, then a look at the test images."""
+        part = self.part = self.part or self._new_epoch()
+        self.forward.train()
+        count, started = len(self.data.train), time.perf_counter() - part.seconds
+        # Sums stay on the device: reading them with .item() would make every step wait for the GPU.
+        for step, batch in islice(enumerate(part.order.tensor_split(self.steps)), part.step, None):
+            part.losses[step], hits = self.step(batch, self.learning_rate(step))
+            part.correct += hits
+            part.step, part.seconds = step + 1, time.perf_counter() - started
+            after_step()
+        losses = distributed.add_up(part.losses).cpu()
+        accuracy = distributed.add_up(part.correct).item() / count
+        seconds = time.perf_counter() - started
+        self._check_finite(losses)
+        test = self._evaluate(self.data.test)
+        row = {
+            "epoch": len(self.history) + 1,
+            "train_loss": losses.mean().item(),
+            "train_accuracy": accuracy,
+            "test_loss": test.loss,
+            "test_accuracy": test.accuracy,
+            "learning_rate": self.learning_rate(self.steps - 1),
+            "seconds": seconds,
+            "images_per_second": count / seconds,
+        }
+        self.history.append(row)
+        self.part = None
+        return row
+
+    def step(self, batch: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
+        """One update from the images of these indices, of which each process takes its share; gives this share's part
+        of the batch's mean loss and how many were right, as 0-d tensors."""
+        recipe, data, own = self.recipe, self.data, distributed.share(batch)
+        images, labels = self._augmented(batch, own), data.train.labels[own]
+        with autocast(self.device, self.bf16):
+            outputs = self.forward(normalize(images, data.mean, data.std))
+        logits = getattr(outputs, "logits", outputs)
+        check_logits(logits, len(data.classes))
+        loss = auxiliary_loss(outputs, labels, self.criterion, self.aux_weight) * (len(own) / len(batch))
+        self.optimizer.zero_grad()
+        # The processes' gradients are averaged, but the shares' parts of the loss add up.
+        (loss * distributed.world_size()).backward()
+        if recipe.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+        if self.average:
+            self.average.update_parameters(self.model)
+        return loss.detach(), (logits.argmax(1) == labels).sum()
+
+    def learning_rate(self, step: int) -> float:
+        """The recipe's rate in the middle of the step: neither the first nor the last is wasted on a rate of 0."""
+        return self.recipe.learning_rate_at(len(self.history) + (step + 0.5) / self.steps)
+
+    def finish(self) -> None:
+        """Leave the model in eval mode, and with the average of its weights where the recipe asks for one."""
+        if self.average and self.average.n_averaged:
+            self.model.load_state_dict(self.average.module.state_dict())
+        self.model.eval()
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Finished epochs, and steps of the next."""
+        return len(self.history), self.part.step if self.part else 0
+
+    def _augmented(self, batch: Tensor, own: Tensor) -> Tensor:
+        """This process's share of a batch. Moves are drawn for all of it, so that any number of processes together
+        sees the images that one would."""
+        images = self.data.train.images
+        moves = draw_moves((len(batch), *images.shape[1:]), self.recipe.pad, self.recipe.flip, self.generator)
+        if moves:
+            moves = Moves(*map(distributed.share, moves))
+        return move(images[own], moves)
+
+    def _new_epoch(self) -> EpochInWork:
+        order = torch.randperm(len(self.data.train), generator=self.generator, device=self.device)
+        return EpochInWork(order, torch.zeros(self.steps, device=self.device), torch.zeros((), device=self.device))
+
+    def _evaluate(self, split: Split) -> Evaluation:
+        """`evaluate`, each process on its share of the images."""
+        model = self.average.module if self.average else self.model
+        distributed.share_buffers(model)
+        own = Split(distributed.share(split.images), distributed.share(split.labels))
+        result = evaluate(model, own, self.data, bf16=self.bf16)
+        if distributed.world_size() == 1:
+            return result
+        weighted = torch.tensor(result, device=self.device) * (len(own) / len(split))
+        return Evaluation(*distributed.add_up(weighted).tolist())
+
+    def _check_finite(self, losses: Tensor) -> None:
+        bad = (~losses.isfinite()).nonzero()
+        if not len(bad):
+            return
+        step = int(bad[0])
+        raise DivergedError(
+            f"The loss is {losses[step].item()} at step {step + 1} of epoch {len(self.history) + 1}, learning rate "
+            f"{self.learning_rate(step):.3g}; try learning_rate={self.recipe.learning_rate / 10:.3g}, "
+            "a longer warm-up, or batch norm in the model."
+        )
+
+
+def head_weights(model: nn.Module) -> dict[str, float]:
+    """The weight that a built network's value gives the loss of each auxiliary head, by the head's name."""
+    return {name: part.weight for name, part in model.named_children() if isinstance(part, AuxiliaryModule)}
+
+
+def _on_device(data: ImageData, device: torch.device) -> ImageData:
+    """The data on the device, its images in channels_last; no copy of what is so already."""
+
+    def move_split(split: Split) -> Split:
+        images = split.images.to(device).contiguous(memory_format=torch.channels_last)
+        return Split(images, split.labels.to(device))
+
+    train, test = move_split(data.train), move_split(data.test)
+    return replace(data, train=train, test=test, mean=data.mean.to(device), std=data.std.to(device))
+
+
+def _check_shares(data: ImageData, steps: int) -> None:
+    processes = distributed.world_size()
+    smallest = len(data.train) // steps
+    if min(smallest, len(data.test)) < processes:
+        raise ValueError(
+            f"{processes} processes cannot share batches of {smallest} images and {len(data.test)} test "
+            "images, as each needs at least one; use fewer processes or larger batches."
+        )

@@ -7,8 +7,8 @@ from typing import Any
 
 from course_lib.training import distributed
 from course_lib.training.checkpoint import CheckpointError, State
+from course_lib.training.loop import EpochInWork, Run
 from course_lib.training.randomness import global_states, set_global_states
-from course_lib.training.run import EpochInWork, Run
 
 
 def take_state(run: Run) -> State:

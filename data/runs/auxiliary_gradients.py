@@ -15,10 +15,10 @@ import pandas as pd
 import torch
 
 from course_lib import datasets
-from course_lib.explorers.auxiliary import BATCH_NORM, BATCH_SIZE, INITS, RECORD
-from course_lib.explorers.auxiliary_measurement import first_weights, stage_gradients
-from course_lib.explorers.auxiliary_network import MODULES, deep_network
-from course_lib.records import Record, save_record, this_machine
+from course_lib.experiments.auxiliary_gradients import first_weights, stage_gradients
+from course_lib.experiments.auxiliary_network import MODULES, deep_network
+from course_lib.explorers.auxiliary_heads.result import BATCH_NORM, BATCH_SIZE, INITS, RECORD
+from course_lib.reporting.records import Record, save_record, this_machine
 from course_lib.training import normalize
 
 

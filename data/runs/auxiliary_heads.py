@@ -17,9 +17,9 @@ import pandas as pd
 import torch
 
 from course_lib import datasets
-from course_lib.explorers.auxiliary_measurement import first_weights
-from course_lib.explorers.auxiliary_network import LOWER, UPPER, WEIGHT, deep_network
-from course_lib.records import FOLDER, Record, load_record, save_record, this_machine
+from course_lib.experiments.auxiliary_gradients import first_weights
+from course_lib.experiments.auxiliary_network import LOWER, UPPER, WEIGHT, deep_network
+from course_lib.reporting.records import FOLDER, Record, load_record, save_record, this_machine
 from course_lib.training import Recipe, default_device, fit, has_bf16
 
 NAME = "auxiliary_heads"

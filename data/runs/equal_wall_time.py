@@ -27,7 +27,7 @@ from torchvision import transforms
 
 from course_lib.architecture import Node, branches, conv, global_avg_pool, linear, max_pool
 from course_lib.datasets import ImageData, Split
-from course_lib.records import this_machine
+from course_lib.reporting.records import this_machine
 from course_lib.training import evaluate, fit, has_bf16, quick
 
 NAME = "equal_wall_time"

@@ -14,7 +14,7 @@ import torch
 
 from course_lib import datasets
 from course_lib.architecture import Node, build, conv, factorize, global_avg_pool, linear, max_pool, total
-from course_lib.records import Record, save_record, this_machine
+from course_lib.reporting.records import Record, save_record, this_machine
 from course_lib.training import Recipe, default_device, fit, has_bf16
 
 NAME = "factorization_by_grid"

@@ -15,8 +15,8 @@ import torch
 
 from course_lib import datasets
 from course_lib.architecture import Node, build, conv, global_avg_pool, linear, seq, total
-from course_lib.explorers.grid_reduction import WAYS, reduction
-from course_lib.records import Record, RecordError, load_record, save_record, this_machine
+from course_lib.explorers.grid_reduction.result import WAYS, reduction
+from course_lib.reporting.records import Record, RecordError, load_record, save_record, this_machine
 from course_lib.training import Recipe, default_device, fit, has_bf16
 
 NAME = "grid_reduction"

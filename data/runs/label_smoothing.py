@@ -19,7 +19,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 from course_lib import datasets
 from course_lib.architecture import Node, avg_pool, branches, build, conv, global_avg_pool, linear, merge
 from course_lib.datasets import ImageData, Split
-from course_lib.records import Record, RecordError, load_record, save_record, this_machine
+from course_lib.reporting.records import Record, RecordError, load_record, save_record, this_machine
 from course_lib.training import Recipe, default_device, fit, has_bf16, predict_logits
 
 NAME = "label_smoothing"

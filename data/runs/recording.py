@@ -18,7 +18,7 @@ from course_lib.architecture import Node, build, total
 from course_lib.datasets import ImageData, Split
 from course_lib.models import merge_model
 from course_lib.models.creation import initialize
-from course_lib.records import FOLDER, Record, load_record, save_record, this_machine
+from course_lib.reporting.records import FOLDER, Record, load_record, save_record, this_machine
 from course_lib.training import Recipe, default_device, evaluate, fit, has_bf16
 
 CHECKPOINTS = FOLDER.parents[1] / "runs"

@@ -14,7 +14,7 @@ import pytest
 from browser.lab_page import LabPage
 from playwright.sync_api import Browser, sync_playwright
 
-from course_lib.teaching.notebooks import find_sources
+from course_lib.authoring.notebooks import find_sources
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STEMS = [source.stem for source in find_sources(NOTEBOOKS)]

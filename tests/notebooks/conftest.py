@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from course_lib.authoring.notebooks import find_sources
 from course_lib.teaching.lessons import START_PAGE
-from course_lib.teaching.notebooks import find_sources
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from course_lib.authoring.checked_cells import CellCounts, count_cells
+from course_lib.authoring.notebooks import NotebookError, build, find_problems, main
 from course_lib.teaching import notebooks
-from course_lib.teaching.checked_cells import CellCounts, count_cells
 from course_lib.teaching.lessons import find_lessons, lesson_table
-from course_lib.teaching.notebooks import NotebookError, build, find_problems, main
 
 HEADER = """\
 # ---

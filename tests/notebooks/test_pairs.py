@@ -6,9 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_lib.teaching.checked_cells import count_cells, is_compared
+from course_lib.authoring.checked_cells import count_cells, is_compared
+from course_lib.authoring.notebooks import COMPARED_TAG, code_cells, find_problems, find_sources, has_tag
 from course_lib.teaching.lessons import START_PAGE, read_lesson
-from course_lib.teaching.notebooks import COMPARED_TAG, code_cells, find_problems, find_sources, has_tag
 
 UNCHECKED_SHARE = 0.5
 """Imports, definitions, quizzes, explorers and pictures hold nothing to compare, and a lesson has one of these for each

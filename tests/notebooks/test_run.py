@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 
-from course_lib.teaching.notebooks import CELL_TIMEOUT_S
+from course_lib.authoring.notebooks import CELL_TIMEOUT_S
 
 OFFLINE = Path(__file__).parent / "offline"
 # The bytes of a figure depend on the machine's fonts and libraries; its alternative text, with the numbers, does not.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import nbformat
 
-from course_lib.teaching.student import prove, student_copy
+from course_lib.authoring.student import prove, student_copy
 
 EXERCISES = 3
 

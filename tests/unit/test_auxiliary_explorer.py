@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from course_lib import datasets
 from course_lib.architecture import ArchitectureError
-from course_lib.explorers import AuxiliaryExplorer, auxiliary
-from course_lib.explorers.auxiliary import BATCH_NORM, BATCH_SIZE, INITS, RECORD, compute
-from course_lib.explorers.auxiliary_measurement import first_weights, stage_gradients
-from course_lib.explorers.auxiliary_network import LOWER, MODULES, STAGES, UPPER, deep_network
-from course_lib.explorers.auxiliary_picture import BOTTOM, DECADES, HEIGHT, TOP, WIDTH, draw
-from course_lib.records import load_record
+from course_lib.experiments.auxiliary_gradients import first_weights, stage_gradients
+from course_lib.experiments.auxiliary_network import LOWER, MODULES, STAGES, UPPER, deep_network
+from course_lib.explorers import AuxiliaryExplorer
+from course_lib.explorers.auxiliary_heads import result as auxiliary
+from course_lib.explorers.auxiliary_heads.picture import BOTTOM, DECADES, HEIGHT, TOP, WIDTH, draw
+from course_lib.explorers.auxiliary_heads.result import BATCH_NORM, BATCH_SIZE, INITS, RECORD, compute
+from course_lib.reporting.records import load_record
 from course_lib.training import normalize
 
 SETTINGS = list(product(range(1, MODULES + 1), BATCH_NORM, INITS))
@@ -93,7 +94,7 @@ def test_nonsense_is_named(arguments: tuple, sentence: str) -> None:
 
 
 def test_the_plot_rises_with_the_norm() -> None:
-    from course_lib.explorers.auxiliary_picture import _y
+    from course_lib.explorers.auxiliary_heads.picture import _y
 
     assert [_y(10.0**power) for power in DECADES] == [BOTTOM, TOP]
     assert _y(0.0) == BOTTOM

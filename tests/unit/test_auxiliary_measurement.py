@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from course_lib.explorers.auxiliary_measurement import first_weights, stage_gradients
-from course_lib.explorers.auxiliary_network import LOWER, STAGES, UPPER, deep_network
+from course_lib.experiments.auxiliary_gradients import first_weights, stage_gradients
+from course_lib.experiments.auxiliary_network import LOWER, STAGES, UPPER, deep_network
 from course_lib.training import auxiliary_loss
 
 WEIGHT = 0.4

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from course_lib.architecture import ArchitectureError, Auxiliary, Conv, NormAct, build, rewrite, seq, total
-from course_lib.explorers.auxiliary_network import LOWER, MODULES, STAGES, UPPER, deep_network
+from course_lib.experiments.auxiliary_network import LOWER, MODULES, STAGES, UPPER, deep_network
 
 SHAPE = (1, 28, 28)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course_lib.confidence_plots import cluster_panels, reliability_diagrams
-from course_lib.plots import SERIES, figure_html
+from course_lib.reporting.confidence_plots import cluster_panels, reliability_diagrams
+from course_lib.reporting.plots import SERIES, figure_html
 
 
 def bins() -> pd.DataFrame:

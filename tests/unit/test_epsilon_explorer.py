@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from course_lib.explorers import EpsilonExplorer
-from course_lib.explorers.epsilon_picture import HEIGHT, WIDTH, draw
-from course_lib.explorers.label_smoothing import SHOWN, LabelSmoothing, compute, prior_of
+from course_lib.explorers.label_smoothing.picture import HEIGHT, WIDTH, draw
+from course_lib.explorers.label_smoothing.result import SHOWN, LabelSmoothing, compute, prior_of
 from course_lib.training import LabelSmoothingLoss
 
 LOGIT = st.floats(-5, 15)

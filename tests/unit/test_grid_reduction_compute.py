@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.architecture import ArchitectureError, branches, conv, max_pool, total
-from course_lib.explorers.grid_reduction import WAYS, compute, reduction
+from course_lib.explorers.grid_reduction.result import WAYS, compute, reduction
 
 CASES = st.tuples(
     st.integers(1, 60),

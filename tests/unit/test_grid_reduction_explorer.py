@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.explorers import GridReductionExplorer
-from course_lib.explorers.grid_reduction import WAYS, WayCost, compute
-from course_lib.explorers.grid_reduction_picture import CONVOLVED, HEIGHT, INPUT, MACS_BAR, POOLED, WIDTH, draw
-from course_lib.explorers.kernel_factorization import megas
+from course_lib.explorers.grid_reduction.picture import CONVOLVED, HEIGHT, INPUT, MACS_BAR, POOLED, WIDTH, draw
+from course_lib.explorers.grid_reduction.result import WAYS, WayCost, compute
+from course_lib.explorers.kernel_factorization.result import megas
 
 CASES = st.tuples(
     st.integers(8, 112),

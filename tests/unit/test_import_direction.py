@@ -13,10 +13,12 @@ ROOT = Path(course_lib.__file__).parent
 # What stands on one line may not import one another; what stands below may import what stands above.
 ORDER = [
     {"files"},
-    {"architecture", "plots", "tables", "records", "recipes"},
-    {"confidence_plots", "datasets", "models"},
+    {"architecture", "reporting", "recipes"},
+    {"datasets", "models"},
     {"training"},
+    {"experiments"},
     {"explorers", "teaching"},
+    {"authoring"},
     {"commands"},
     {"__main__"},
 ]

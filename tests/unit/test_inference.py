@@ -22,7 +22,8 @@ from course_lib.architecture import (
     smallest_input,
 )
 from course_lib.architecture.building import NormActUnit
-from course_lib.models import create_model, entry, fused, list_models, optimize_for_inference
+from course_lib.models import create_model, entry, list_models, optimize_for_inference
+from course_lib.models.inference import fused
 
 CASES = [(name, {}) for name in list_models()] + [
     ("inception_v3", {"count_include_pad": True}),

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from course_lib.architecture import ArchitectureError, conv, factorize, peel_3x3, split_5x5
 from course_lib.explorers import KernelFactorizationExplorer
-from course_lib.explorers.factorization_picture import HEIGHT, WIDTH, draw
-from course_lib.explorers.kernel_factorization import compute, max_rewrites, megas
+from course_lib.explorers.kernel_factorization.picture import HEIGHT, WIDTH, draw
+from course_lib.explorers.kernel_factorization.result import compute, max_rewrites, megas
 from course_lib.explorers.timing import forward_milliseconds
 
 CASES = st.sampled_from([3, 5, 7, 9, 11]).flatmap(

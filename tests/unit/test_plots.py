@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from course_lib.plots import (
+from course_lib.reporting.plots import (
     FIGURE_SIZE,
     LIVE,
     PAPER,

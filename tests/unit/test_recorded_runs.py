@@ -19,7 +19,7 @@ import v2_against_v3
 from PIL import Image
 
 from course_lib.architecture import Conv, Node, labelled_children
-from course_lib.records import FOLDER, load_record
+from course_lib.reporting.records import FOLDER, load_record
 from course_lib.training import Recipe
 
 COLUMNS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from course_lib.records import FOLDER, Record, RecordError, load_record, save_record, this_machine
+from course_lib.reporting.records import FOLDER, Record, RecordError, load_record, save_record, this_machine
 
 RECORD = Record(
     "python make.py",

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.explorers import ScheduleExplorer
-from course_lib.explorers.schedule import compute
-from course_lib.explorers.schedule_picture import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw
+from course_lib.explorers.schedule.picture import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw
+from course_lib.explorers.schedule.result import compute
 from course_lib.recipes import RECIPES, SCHEDULES, Recipe
 
 PLAIN = {

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from course_lib.plots import RECORDED, SERIES, line_chart, valley_paths
+from course_lib.reporting.plots import RECORDED, SERIES, line_chart, valley_paths
 
 STEPS = pd.Series([2.3, 1.0, np.nan, 0.4])
 SEEDS = pd.DataFrame({0: [2.3, 1.0], 1: [2.2, 0.9]})

@@ -9,7 +9,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from course_lib.teaching.student import ProofError, main, prove, student_copy
+from course_lib.authoring.student import ProofError, main, prove, student_copy
 
 SETUP = "from course_lib.teaching import check_function, check_value"
 FUNCTION = """def macs(kernel_size: int) -> int:
@@ -129,7 +129,7 @@ def test_a_notebook_without_exercises_has_none_to_prove() -> None:
 
 def test_the_command_writes_the_copies(notebook: NotebookNode, tmp_path: Path) -> None:
     nbformat.write(notebook, tmp_path / "01_lesson.ipynb")
-    command = [sys.executable, "-m", "course_lib.teaching.student", "01_lesson.ipynb", "--out", "build/student"]
+    command = [sys.executable, "-m", "course_lib.authoring.student", "01_lesson.ipynb", "--out", "build/student"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert result.stdout == "build/student/01_lesson.ipynb\n"
     assert result.stderr == ""

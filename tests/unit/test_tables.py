@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from course_lib.tables import Claim, paper_beside_measured, table
+from course_lib.reporting.tables import Claim, paper_beside_measured, table
 
 CLAIM = Claim("saves", 28, 28.4, (27.5, 28.5), "the paper rounds", "{:.0f} %")
 

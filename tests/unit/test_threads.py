@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from course_lib.models import create_model, optimize_for_inference
-from course_lib.models.threads import over_threads
+from course_lib.models.inference.threads import over_threads
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The authors' tools: notebooks from their sources, student copies from notebooks, and counts of what is checked."""

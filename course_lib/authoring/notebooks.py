@@ -1,0 +1,229 @@
+"""Makes the course's notebooks from their sources, and tells whether the two are in step.
+
+Each notebook is a pair in one folder: `NN_topic.py` (py:percent, the source that people edit and review) and
+`NN_topic.ipynb` (the same cells, executed). The notebook is always made from the source:
+
+    python -m course_lib.authoring.notebooks build [SOURCE.py ...]    # pair and execute; without a name, all
+    python -m course_lib.authoring.notebooks check [SOURCE.py ...]    # are the pairs in step and executed?
+
+The header of a source carries the settings in `JUPYTEXT_SETTINGS`, the kernel `python3` and, for a lesson, what the
+start page lists:
+
+    course: {title: Factorized convolutions, minutes_read: 40, minutes_run: 2}
+
+A build notes the SHA-256 of the source in the notebook, as `metadata.course_build.source_sha256`: pairing compares only
+the cells, so without it a notebook could show outputs of an older source. This key and all else that a build adds stay
+out of the source.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import hashlib
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+from jupytext.combine import combine_inputs_with_outputs
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+
+from course_lib.files import write_whole
+from course_lib.teaching.sources import SOURCE_PATTERN, NotebookError, find_sources, read_source
+
+CELL_TIMEOUT_S = 240
+"""Longest a single cell may run, in seconds. A training cell has a budget of 45 s on two quiet cores; a shared machine
+may give a fraction of them."""
+JUPYTEXT_SETTINGS = {
+    "formats": "ipynb,py:percent",
+    "notebook_metadata_filter": (
+        "kernelspec,jupytext,course,-jupytext.text_representation.jupytext_version,-widgets,-language_info"
+    ),
+    "cell_metadata_filter": "tags,slideshow,-all",
+}
+KERNEL_NAME = "python3"
+COMPARED_TAG = "nbval-check-output"
+FAILS_TAG = "raises-exception"
+FOLDED_TAG = "folded"
+"""On a cell whose source is not for the class to read before its output, such as a quiz with its answers."""
+PROGRESS_BAR = re.compile(r"\s*\d+%\|")
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def build(source: Path) -> Path:
+    """Make the notebook beside `source`: pair, execute, note the source's hash; returns its path.
+
+    The notebook appears in one piece or not at all: raises NotebookError when a cell fails, runs longer than
+    CELL_TIMEOUT_S or ends the kernel, and then leaves the former notebook as it was.
+    """
+    target = source.with_suffix(".ipynb")
+    notebook = read_source(source)
+    digest = _sha256(source)  # before the run: an edit during a long run must show as a difference
+    if target.exists():  # as `jupytext --update`: a cell folded in JupyterLab stays folded
+        notebook = combine_inputs_with_outputs(notebook, nbformat.read(target, as_version=4))
+    _name_cells(notebook)
+    _fold(notebook)
+    _execute(notebook, source)
+    _leave_out_what_varies(notebook)
+    notebook.metadata["course_build"] = {"source_sha256": digest}
+    write_whole(target, f"{nbformat.writes(notebook).rstrip()}\n".encode())
+    return target
+
+
+def find_problems(source: Path) -> list[str]:
+    """What keeps the pair of `source` from being in step and executed, one sentence each; empty when all is well."""
+    target = source.with_suffix(".ipynb")
+    problems = _header_problems(read_source(source))
+    if not target.exists():
+        return [*problems, f"{target.name} is missing: run `make notebooks`"]
+    notebook = nbformat.read(target, as_version=4)
+    drift = _first_difference(jupytext.writes(notebook, fmt="py:percent"), source.read_text(encoding="utf-8"))
+    if drift:
+        problems.append(f"{target.name} and {source.name} differ, first here: {drift}")
+    if notebook.metadata.get("course_build", {}).get("source_sha256") != _sha256(source):
+        problems.append(f"{target.name} was not made from this {source.name}: run `make notebooks`")
+    return problems + _cell_problems(notebook)
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The code cells that hold code, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def has_tag(cell: NotebookNode, tag: str) -> bool:
+    return tag in cell.metadata.get("tags", [])
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _name_cells(notebook: NotebookNode) -> None:
+    """Name each cell after its text: the source holds no names, and random ones would differ at every build."""
+    seen: Counter[str] = Counter()
+    for cell in notebook.cells:
+        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
+        cell["id"] = f"{digest}-{seen[digest]}"
+        seen[digest] += 1
+
+
+def _fold(notebook: NotebookNode) -> None:
+    for cell in code_cells(notebook):
+        if has_tag(cell, FOLDED_TAG):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+
+
+def _execute(notebook: NotebookNode, source: Path) -> None:
+    running: dict[str, Any] = {"number": 0, "cell": None}
+
+    def note_start(cell: NotebookNode, cell_index: int) -> None:
+        running.update(number=cell_index + 1, cell=cell)
+
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT_S,
+        kernel_name=KERNEL_NAME,
+        resources={"metadata": {"path": str(source.parent)}},
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        on_cell_start=note_start,
+    )
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        reasons = {CellTimeoutError: f"ran longer than {CELL_TIMEOUT_S} s", DeadKernelError: "the kernel died"}
+        reason = reasons.get(type(error)) or f"{error.ename}: {error.evalue}"
+        first_line = running["cell"].source.strip().partition("\n")[0]
+        message = f"{source.with_suffix('.ipynb').name}, cell {running['number']} (`{first_line}`): {reason}"
+        raise NotebookError(message) from error
+
+
+def _leave_out_what_varies(notebook: NotebookNode) -> None:
+    """Drop what differs between two equal runs, and the views of widgets that ended with the kernel.
+
+    JupyterLab shows a lost widget as an error; without the view it shows the picture and text that lie beside it. Of a
+    progress bar only its first text would stay, "0%", so it goes as a whole.
+    """
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    notebook.metadata.jupytext.pop("text_representation", None)  # jupytext drops it from the second pairing on
+    for cell in code_cells(notebook):
+        cell.outputs = [
+            out for out in cell.outputs if not PROGRESS_BAR.match(out.get("data", {}).get("text/plain", ""))
+        ]
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if len(data) > 1:
+                data.pop(WIDGET_VIEW, None)
+
+
+def _plain_text(output: NotebookNode) -> str:
+    return output.get("data", {}).get("text/plain", "")
+
+
+def _header_problems(notebook: NotebookNode) -> Iterable[str]:
+    found = notebook.metadata.get("jupytext", {})
+    problems = [
+        f"the header's jupytext.{key} is {found.get(key)!r}; it should be {value!r}"
+        for key, value in JUPYTEXT_SETTINGS.items()
+        if found.get(key) != value
+    ]
+    kernel = notebook.metadata.get("kernelspec", {}).get("name")
+    if kernel != KERNEL_NAME:
+        problems.append(f"the header's kernelspec.name is {kernel!r}; it should be {KERNEL_NAME!r}")
+    return problems
+
+
+def _cell_problems(notebook: NotebookNode) -> list[str]:
+    problems = []
+    for number, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type != "code" or not cell.source.strip():
+            continue
+        if cell.execution_count is None:
+            problems.append(f"cell {number} was not executed: run `make notebooks`")
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        if errors and not has_tag(cell, FAILS_TAG):
+            problems.append(f"cell {number} shows {errors[0].ename}: {errors[0].evalue}")
+    return problems
+
+
+def _first_difference(paired: str, written: str) -> str:
+    changed = (line for line in difflib.ndiff(paired.splitlines(), written.splitlines()) if line[:2] in ("- ", "+ "))
+    return next(changed, "")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status, 1 when a notebook failed or is out of step."""
+    parser = argparse.ArgumentParser(
+        prog="python -m course_lib.authoring.notebooks", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("command", choices=["build", "check"])
+    parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE.py", help="default: all in notebooks/")
+    options = parser.parse_args(arguments)
+    sources = options.sources or find_sources(Path("notebooks"))
+    if not sources:
+        print(f"notebooks/ holds no sources ({SOURCE_PATTERN}): run this in the project's folder", file=sys.stderr)
+        return 1
+    failures = 0
+    for source in sources:
+        try:
+            problems = find_problems(source) if options.command == "check" else []
+            if options.command == "build":
+                print(f"made {build(source)}", flush=True)
+        except NotebookError as error:
+            problems = [str(error)]
+        failures += len(problems)
+        for problem in problems:
+            print(f"{source.name}: {problem}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

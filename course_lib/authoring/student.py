@@ -1,0 +1,218 @@
+"""Student copies of lessons: the solutions are the master, the stubs are made from them.
+
+In a lesson, a cell tagged `solution` holds the solution between two comments of their own:
+
+    def saving(kernel_size):
+        # solution begin
+        return 1 - 2 * 9 / kernel_size**2
+        # solution end
+
+Inside a function the student copy has `raise NotImplementedError("your turn")` there. At the left margin the lines
+may only assign names, and the copy has `name = ...` for each. The next cell tagged `check` tests the answer. A cell
+tagged `solution-only`, such as a worked derivation, is left out of the copy. Cells tagged `setup` import what
+exercises and checks need.
+"""
+
+import argparse
+import ast
+import copy
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
+from nbformat import NotebookNode
+
+BEGIN, END = "# solution begin", "# solution end"
+_YOUR_TURN = 'raise NotImplementedError("your turn")'
+
+
+class ProofError(Exception):
+    """An exercise whose stub passes its check, or whose solution does not."""
+
+
+def student_copy(notebook: NotebookNode) -> NotebookNode:
+    """Return the notebook with a stub in place of each solution, without outputs and without `solution-only` cells.
+
+    Of the notebook's metadata only `kernelspec` and `language_info` stay: a copy is not paired with a source.
+
+    Raises:
+        ValueError: if the marks in a cell are missing, unbalanced, or enclose what cannot be made into a stub.
+    """
+    kept, _ = TagRemovePreprocessor(remove_cell_tags={"solution-only"}).preprocess(_with_stubs(notebook), {})
+    cleared, _ = ClearOutputPreprocessor().preprocess(kept, {})
+    cleared.metadata = NotebookNode({k: v for k, v in cleared.metadata.items() if k in ("kernelspec", "language_info")})
+    return cleared
+
+
+def prove(notebook: NotebookNode, folder: str | Path = ".") -> int:
+    """Run each exercise as stub and as solution; return how many exercises were proven.
+
+    Only the cells tagged `setup`, the solutions and their checks run, in one kernel started in `folder`, so nothing
+    is trained. Exercises and checks may therefore use nothing that other cells make.
+
+    Raises:
+        ProofError: if a stub does not fail its check with "not done yet", or a solution does not pass.
+        ValueError: if a solution has no check before the next solution, or as `student_copy`.
+    """
+    master, stubs = notebook.cells, _with_stubs(notebook).cells
+    cells = [_runnable(cell, "setup") for cell in master if "setup" in _tags(cell)]
+    exercises = list(_exercises(master))
+    for solution, check in exercises:
+        cells += [
+            _runnable(stubs[solution], "stub"),
+            _runnable(master[check], "stub check", may_fail=True),
+            _runnable(master[solution], "solution"),
+            _runnable(master[check], "solution check"),
+        ]
+    if exercises:
+        _run(nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata), folder)
+    return len(exercises)
+
+
+def write_copies(notebooks: Iterable[Path], out: Path) -> list[Path]:
+    """Write the student copy of each notebook into the folder `out` and return the paths written.
+
+    Nothing is written unless every copy can be made.
+
+    Raises:
+        ValueError: naming the notebook that is missing, unreadable, marked wrongly, or would overwrite itself or
+        another.
+    """
+    copies: dict[Path, NotebookNode] = {}
+    for source in notebooks:
+        target = out / source.name
+        if target in copies or target.resolve() == source.resolve():
+            raise ValueError(
+                f"{source}: its student copy would overwrite {target}; choose another folder for the copies"
+            )
+        try:
+            copies[target] = student_copy(_read(source))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{source}: {error}") from error
+    out.mkdir(parents=True, exist_ok=True)
+    for target, notebook in copies.items():
+        partial = target.with_suffix(".partial")
+        nbformat.write(notebook, partial)
+        partial.replace(target)
+    return list(copies)
+
+
+def _read(path: Path) -> NotebookNode:
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+    except (AttributeError, KeyError, nbformat.ValidationError) as error:  # nbformat's own answer to other JSON
+        raise ValueError("the file is not a notebook") from error
+    return notebook
+
+
+def _tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def _with_stubs(notebook: NotebookNode) -> NotebookNode:
+    """Return a copy of the notebook in which each solution is replaced by its stub."""
+    notebook = copy.deepcopy(notebook)
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code":
+            cell.source = _stub(cell, number)
+    return notebook
+
+
+def _stub(cell: NotebookNode, number: int) -> str:
+    """Return the cell's source with each marked part replaced by a stub."""
+    lines: list[str] = []
+    hidden: list[str] | None = None
+    marked = False
+    for line in cell.source.splitlines():
+        mark = line.strip()
+        if mark not in (BEGIN, END):
+            (lines if hidden is None else hidden).append(line)
+        elif (mark == BEGIN) != (hidden is None):
+            raise ValueError(f"cell {number}: {mark!r} without its counterpart before it")
+        elif mark == BEGIN:
+            hidden, marked, indent = [], True, line[: len(line) - len(line.lstrip())]
+        else:
+            lines += [indent + text for text in _replacement(hidden, indent, number)]
+            hidden = None
+    if hidden is not None:
+        raise ValueError(f"cell {number}: {BEGIN!r} is not followed by {END!r}")
+    if marked and "solution" not in _tags(cell):
+        raise ValueError(f"cell {number}: a cell with {BEGIN!r} needs the tag 'solution'")
+    if not marked and "solution" in _tags(cell):
+        raise ValueError(f"cell {number}: a cell tagged 'solution' needs the lines {BEGIN!r} and {END!r}")
+    return "\n".join(lines)
+
+
+def _replacement(hidden: list[str], indent: str, number: int) -> list[str]:
+    if indent:
+        return [_YOUR_TURN]
+    try:
+        statements = ast.parse("\n".join(hidden)).body
+    except SyntaxError as error:
+        raise ValueError(f"cell {number}: the solution is not Python: {error}") from error
+    if not statements or not all(isinstance(statement, ast.Assign | ast.AnnAssign) for statement in statements):
+        raise ValueError(
+            f"cell {number}: a solution at the left margin may only assign names; set the marks inside the function"
+        )
+    targets = [t for s in statements for t in (s.targets if isinstance(s, ast.Assign) else [s.target])]
+    names = [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+    return [f"{name} = ...  # your turn" for name in dict.fromkeys(names)]
+
+
+def _exercises(cells: list[NotebookNode]) -> Iterator[tuple[int, int]]:
+    """Yield for each solution its position and that of the check that follows it."""
+    waiting: int | None = None
+    for number, cell in enumerate(cells):
+        if "solution" in _tags(cell):
+            if waiting is not None:
+                raise ValueError(f"cell {waiting}: no cell tagged 'check' follows before the next solution")
+            waiting = number
+        elif "check" in _tags(cell) and waiting is not None:
+            yield waiting, number
+            waiting = None
+    if waiting is not None:
+        raise ValueError(f"cell {waiting}: no cell tagged 'check' follows this solution")
+
+
+def _runnable(cell: NotebookNode, role: str, may_fail: bool = False) -> NotebookNode:
+    tags = ["raises-exception"] if may_fail else []
+    return nbformat.v4.new_code_cell(cell.source, metadata={"tags": tags, "role": role})
+
+
+def _run(notebook: NotebookNode, folder: str | Path) -> None:
+    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}})
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        failed = next(c for c in notebook.cells if any(o.output_type == "error" for o in c.outputs) and not _tags(c))
+        raise ProofError(f"the {failed.metadata.role} fails: {error.ename}: {error.evalue}\n{failed.source}") from error
+    for cell in notebook.cells:
+        errors = [f"{o.ename}: {o.evalue}" for o in cell.outputs if o.output_type == "error"]
+        if _tags(cell) and not (errors and errors[0].startswith("ExerciseError: ") and ": not done yet" in errors[0]):
+            found = errors[0] if errors else "passes"
+            raise ProofError(f"the check of a stub must say 'not done yet', but: {found}\n{cell.source}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return 0, or 2 after one line on standard error if a copy cannot be made."""
+    parser = argparse.ArgumentParser(prog="python -m course_lib.authoring.student")
+    parser.description = "Write student copies: stubs in place of solutions, no outputs."
+    parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="a lesson, .ipynb")
+    parser.add_argument("--out", type=Path, default=Path("build/student"), help="folder of the copies (%(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        written = write_copies(options.notebooks, options.out)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(map(str, written)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

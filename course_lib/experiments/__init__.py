@@ -1,0 +1,1 @@
+"""What a lesson and the recorded runs measure alike: the networks, and the measurements themselves."""

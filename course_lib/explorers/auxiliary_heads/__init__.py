@@ -1,0 +1,1 @@
+"""How far an auxiliary head's gradient reaches."""

@@ -1,0 +1,1 @@
+"""One large convolution as a stack of small ones."""

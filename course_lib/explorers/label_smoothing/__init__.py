@@ -1,0 +1,1 @@
+"""A smoothed label against a prediction, class by class."""

@@ -1,0 +1,1 @@
+"""The learning rate of a recipe over its epochs."""

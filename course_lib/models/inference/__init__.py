@@ -1,0 +1,1 @@
+"""A trained network made fast for use, with the same answers."""

@@ -1,0 +1,1 @@
+"""Figures, tables and recorded runs: how the course shows numbers."""
