@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
+from course_lib.errors import CourseError
+
 Size = int | tuple[int, int]
 Padding = Literal["same", "valid"]
 PoolPadding = Literal["same", "valid", "ceil"]
@@ -23,7 +25,7 @@ Activation = Literal["relu", "linear"]
 NodeT = TypeVar("NodeT", bound="Node")
 
 
-class ArchitectureError(ValueError):
+class ArchitectureError(CourseError):
     """An architecture that cannot exist; the message names the layer, the shapes and what would fit."""
 
 

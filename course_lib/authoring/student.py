@@ -26,11 +26,13 @@ from nbclient.exceptions import CellExecutionError
 from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
 from nbformat import NotebookNode
 
+from course_lib.errors import CourseError
+
 BEGIN, END = "# solution begin", "# solution end"
 _YOUR_TURN = 'raise NotImplementedError("your turn")'
 
 
-class ProofError(Exception):
+class ProofError(CourseError):
     """An exercise whose stub passes its check, or whose solution does not."""
 
 

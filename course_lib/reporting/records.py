@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from course_lib.errors import CourseError
 from course_lib.files import write_whole
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "runs"
 PACKAGES = ("torch", "torchvision", "numpy")
 
 
-class RecordError(ValueError):
+class RecordError(CourseError):
     """A record that is missing or broken; the message names the file and the remedy."""
 
 

@@ -10,10 +10,11 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from course_lib.errors import CourseError
 from course_lib.teaching.compare import describe, describe_arguments, difference, shortened
 
 
-class ExerciseError(Exception):
+class ExerciseError(CourseError):
     """What is wrong with the answer to an exercise. IPython shows the message alone, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:

@@ -7,10 +7,12 @@ from pathlib import Path
 import jupytext
 from nbformat import NotebookNode
 
+from course_lib.errors import CourseError
+
 SOURCE_PATTERN = "[0-9][0-9]_*.py"
 
 
-class NotebookError(Exception):
+class NotebookError(CourseError):
     """A notebook that could not be made; the message names the notebook, the cell and the exception."""
 
 

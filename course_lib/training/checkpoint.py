@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 
+from course_lib.errors import CourseError
 from course_lib.files import write_whole
 
 KEPT = 2
 State = dict[str, Any]
 
 
-class CheckpointError(ValueError):
+class CheckpointError(CourseError):
     """A checkpoint cannot be used; the message names its path and the remedy."""
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from course_lib.architecture.building import AuxiliaryModule
 from course_lib.datasets import ImageData, Split
+from course_lib.errors import CourseError
 from course_lib.recipes import Recipe
 from course_lib.training import distributed
 from course_lib.training.augment import Moves, draw_moves, move, normalize
@@ -24,7 +25,7 @@ from course_lib.training.losses import LabelSmoothingLoss, auxiliary_loss
 from course_lib.training.machine import autocast
 
 
-class DivergedError(ArithmeticError):
+class DivergedError(CourseError, ArithmeticError):
     """The loss became NaN or infinite. `history` holds the epochs finished before; the model's weights are spoilt."""
 
     history: pd.DataFrame

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from course_lib.architecture.building import Network
+from course_lib.errors import CourseError
 from course_lib.models.weights.key_maps import REFERENCES, Reference
 
 # What ImageNet images are usually normalised with: mean and standard deviation of RGB in [0, 1].
@@ -19,7 +20,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 LISTED_KEYS = 3
 
 
-class WeightsError(ValueError):
+class WeightsError(CourseError):
     """Weights that cannot be read or do not fit; the message says which and the model is as it was."""
 
 
