@@ -2,4 +2,4 @@
 
 
 class CourseError(ValueError):
-    """Something given to the course does not fit; the message names the thing, what is wrong and what would be right."""
+    """Something that the course was given does not fit; the message names it, what is wrong and what would be right."""
