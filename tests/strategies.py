@@ -9,6 +9,7 @@ from course_lib.architecture import Node, avg_pool, batch_norm, branches, conv, 
 WIDTHS = st.integers(1, 5)
 KERNELS = st.one_of(st.integers(1, 5), st.tuples(st.integers(1, 5), st.integers(1, 5)))
 PADDINGS = st.sampled_from(["same", "valid"])
+EPSILONS = st.sampled_from([1e-3, 0.5])  # so different that one in the other's place shows
 STRIDES = st.one_of(st.just(1), st.integers(1, 2), st.tuples(st.integers(1, 2), st.integers(1, 2)))
 
 
@@ -22,6 +23,7 @@ def convolutions(draw: st.DrawFn, stride: object = None, kernels: st.SearchStrat
         norm=draw(st.booleans()),
         bias=draw(st.none() | st.booleans()),
         activation=draw(st.sampled_from(["relu", "linear"])),
+        eps=draw(EPSILONS),
     )
 
 
@@ -32,7 +34,8 @@ def pools(draw: st.DrawFn, pool_stride: object = None) -> Node:
     padding = draw(st.sampled_from(["same", "valid", "ceil"])) if pool_stride is None else "same"
     # An even kernel with "same" padding adds a pixel, which would never match its sibling branches.
     kernel = draw(KERNELS) if pool_stride is None else draw(st.sampled_from([1, 3, 5]))
-    return pool(kernel, stride, padding=padding)
+    counts = {"count_include_pad": draw(st.booleans())} if pool is avg_pool else {}
+    return pool(kernel, stride, padding=padding, **counts)
 
 
 @st.composite

@@ -30,9 +30,6 @@ from .vocabulary import (
     seq,
 )
 
-# TensorFlow's Inception networks, torchvision and timm all use this epsilon in every batch norm.
-BATCH_NORM_EPS = 1e-3
-
 _OUTPUTS_TYPES: dict[tuple[str, ...], type] = {}
 
 
@@ -44,7 +41,7 @@ class ConvUnit(nn.Module):
         self.conv = nn.Conv2d(
             in_channels, node.channels, node.kernel_size, node.stride, padding_of(node), bias=node.bias
         )
-        self.bn = nn.BatchNorm2d(node.channels, eps=BATCH_NORM_EPS) if node.norm else nn.Identity()
+        self.bn = nn.BatchNorm2d(node.channels, eps=node.eps) if node.norm else nn.Identity()
         self.activation = _activation(node.activation)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,7 +53,7 @@ class NormActUnit(nn.Module):
 
     def __init__(self, node: NormAct, channels: int) -> None:
         super().__init__()
-        self.bn = nn.BatchNorm2d(channels, eps=BATCH_NORM_EPS) if node.norm else nn.Identity()
+        self.bn = nn.BatchNorm2d(channels, eps=node.eps) if node.norm else nn.Identity()
         # Without batch norm it reads what other layers may read, too, so it must not change it.
         self.activation = _activation(node.activation, inplace=node.norm)
 
@@ -70,7 +67,7 @@ class LinearUnit(nn.Module):
     def __init__(self, node: Linear, in_features: int) -> None:
         super().__init__()
         self.linear = nn.Linear(in_features, node.features, bias=node.bias)
-        self.bn = nn.BatchNorm1d(node.features, eps=BATCH_NORM_EPS) if node.norm else nn.Identity()
+        self.bn = nn.BatchNorm1d(node.features, eps=node.eps) if node.norm else nn.Identity()
         self.activation = _activation(node.activation)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -44,8 +44,8 @@ def join_norms(value: Node) -> Node:
         ends = [_ending(path) for path in node.paths]
         if not all(isinstance(end, Conv | NormAct) and end.activation == "relu" for end in ends):
             return node
-        norm = all(end.norm for end in ends)
-        after = NormAct(norm, "relu", origin=_origin(ends) if norm else ())
+        norm = all(end.norm for end in ends) and len({end.eps for end in ends}) == 1
+        after = NormAct(norm, "relu", ends[0].eps, origin=_origin(ends)) if norm else NormAct(False, "relu")
         joined = replace(node, paths=tuple(_without_ending(path, norm) for path in node.paths), name="")
         return replace(seq(joined, after), name=node.name)
 
@@ -89,7 +89,7 @@ def merge_siblings(value: Node, *, alike: bool = False) -> Node:
         conv = _opening(path)
         if not isinstance(conv, Conv) or not _is_pointwise(conv):
             return (index,)
-        return ("1x1", conv.stride, conv.bias, *((conv.norm, conv.activation) if alike else ()))
+        return ("1x1", conv.stride, conv.bias, *((conv.norm, conv.activation, conv.eps) if alike else ()))
 
     def rule(node: Node, in_channels: int | None) -> Node:
         if not isinstance(node, Branches) or node.widths:
@@ -147,7 +147,7 @@ def _merged(paths: list[Node]) -> Sequence:
     follows in each path on its share of the channels."""
     convs = [_opening(path) for path in paths]
     rests = [_rest(path) for path in paths]
-    if len({(conv.norm, conv.activation) for conv in convs}) > 1:
+    if len({(conv.norm, conv.activation, conv.eps) for conv in convs}) > 1:
         rests = [replace(seq(_after(conv), rest), name=rest.name) for conv, rest in zip(convs, rests, strict=True)]
         convs = [_bare(conv) for conv in convs]
     widths = tuple(conv.channels for conv in convs)
@@ -185,7 +185,7 @@ def _after(conv: Conv) -> Node:
     """What `_bare` takes from a convolution, as a layer of its own."""
     if not conv.norm and conv.activation == "linear":
         return seq()
-    return NormAct(conv.norm, conv.activation, origin=conv.origin if conv.norm else ())
+    return NormAct(conv.norm, conv.activation, conv.eps, origin=conv.origin if conv.norm else ())
 
 
 def _origin(layers: list[Conv] | tuple[Conv, ...]) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ PoolPadding = Literal["same", "valid", "ceil"]
 Activation = Literal["relu", "linear"]
 NodeT = TypeVar("NodeT", bound="Node")
 
+# TensorFlow's Inception networks, torchvision and timm all use this epsilon in every batch norm.
+BATCH_NORM_EPS = 1e-3
+
 
 class ArchitectureError(CourseError):
     """An architecture that cannot exist; the message names the layer, the shapes and what would fit."""
@@ -61,7 +64,8 @@ class Node:
 
 @dataclass(frozen=True)
 class Conv(Node):
-    """A convolution, then batch normalisation (if `norm`), then ReLU (unless `activation` is "linear")."""
+    """A convolution, then batch normalisation (if `norm`; `eps` is added to its variances), then ReLU (unless
+    `activation` is "linear")."""
 
     channels: int
     kernel_size: tuple[int, int]
@@ -70,6 +74,7 @@ class Conv(Node):
     bias: bool
     norm: bool
     activation: Activation
+    eps: float = BATCH_NORM_EPS
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,19 +83,22 @@ class Conv(Node):
         _check_positive(self, "stride", *self.stride)
         _check_choice(self, "padding", self.padding, ("same", "valid"))
         _check_choice(self, "activation", self.activation, ("relu", "linear"))
+        _check_eps(self)
 
 
 @dataclass(frozen=True)
 class NormAct(Node):
-    """What follows a convolution, standing alone: batch normalisation (if `norm`), then ReLU (unless `activation` is
-    "linear")."""
+    """What follows a convolution, standing alone: batch normalisation (if `norm`, with `eps` added to its variances), then
+    ReLU (unless `activation` is "linear")."""
 
     norm: bool
     activation: Activation
+    eps: float = BATCH_NORM_EPS
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_choice(self, "activation", self.activation, ("relu", "linear"))
+        _check_eps(self)
 
 
 @dataclass(frozen=True)
@@ -130,11 +138,13 @@ class Linear(Node):
     bias: bool
     norm: bool
     activation: Activation
+    eps: float = BATCH_NORM_EPS
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_positive(self, "features", self.features)
         _check_choice(self, "activation", self.activation, ("relu", "linear"))
+        _check_eps(self)
 
 
 @dataclass(frozen=True)
@@ -221,6 +231,7 @@ def conv(
     norm: bool = True,
     bias: bool | None = None,
     activation: Activation = "relu",
+    eps: float = BATCH_NORM_EPS,
 ) -> Conv:
     """A convolution to `channels`, with batch norm and ReLU unless told otherwise.
 
@@ -229,17 +240,19 @@ def conv(
         kernel_size, stride: an int or (height, width).
         padding: "same" pads `kernel_size // 2` zeros on each side, "valid" none.
         bias: by default only where there is no batch norm, whose beta would repeat it.
+        eps: what batch norm adds to a variance before it divides by its root.
 
     Raises:
-        ArchitectureError: for a size or a number of channels below 1, or an unknown padding or activation.
+        ArchitectureError: for a size or a number of channels below 1, an unknown padding or activation, or an `eps`
+            that is not above 0.
     """
     use_bias = not norm if bias is None else bias
-    return Conv(channels, _pair(kernel_size), _pair(stride), padding, use_bias, norm, activation)
+    return Conv(channels, _pair(kernel_size), _pair(stride), padding, use_bias, norm, activation, eps)
 
 
-def batch_norm(*, activation: Activation = "relu") -> NormAct:
+def batch_norm(*, activation: Activation = "relu", eps: float = BATCH_NORM_EPS) -> NormAct:
     """Batch normalisation, and ReLU unless told, apart from any convolution."""
-    return NormAct(True, activation)
+    return NormAct(True, activation, eps)
 
 
 def relu() -> NormAct:
@@ -270,9 +283,16 @@ def global_avg_pool() -> AdaptiveAvgPool:
     return AdaptiveAvgPool((1, 1))
 
 
-def linear(features: int, *, norm: bool = False, bias: bool | None = None, activation: Activation = "linear") -> Linear:
-    """A fully connected layer to `features`; logits, so no ReLU, unless told. Bias as in `conv`."""
-    return Linear(features, not norm if bias is None else bias, norm, activation)
+def linear(
+    features: int,
+    *,
+    norm: bool = False,
+    bias: bool | None = None,
+    activation: Activation = "linear",
+    eps: float = BATCH_NORM_EPS,
+) -> Linear:
+    """A fully connected layer to `features`; logits, so no ReLU, unless told. Bias and `eps` as in `conv`."""
+    return Linear(features, not norm if bias is None else bias, norm, activation, eps)
 
 
 def dropout(p: float) -> Dropout:
@@ -398,3 +418,8 @@ def _check_choice(node: Node, what: str, value: str, choices: tuple[str, ...]) -
         raise ArchitectureError(
             f"{node.name or type(node).__name__}: {what} must be one of {', '.join(choices)}; got {value!r}."
         )
+
+
+def _check_eps(node: Conv | NormAct | Linear) -> None:
+    if not node.eps > 0:
+        raise ArchitectureError(f"{node.name or type(node).__name__}: eps must be above 0; got {node.eps}.")

@@ -22,6 +22,7 @@ from course_lib.architecture import (
     adaptive_avg_pool,
     auxiliary,
     avg_pool,
+    batch_norm,
     branches,
     build,
     conv,
@@ -177,6 +178,7 @@ def test_auxiliary_heads_answer_in_training_only_and_deepest_first() -> None:
         (lambda: conv(8, (3, 3, 3)), r"one int or \(height, width\); got \(3, 3, 3\)"),
         (lambda: conv(8, 3, padding="full"), "padding must be one of same, valid; got 'full'"),
         (lambda: conv(8, 3, activation="gelu"), "activation must be one of relu, linear; got 'gelu'"),
+        (lambda: conv(8, 3, eps=0), "Conv: eps must be above 0; got 0"),
         (lambda: dropout(1.5), "probability from 0 up to, not including, 1; got 1.5"),
         (lambda: branches(), "at least one path"),
         (lambda: branches(64), "a path must be a value .* got 64"),
@@ -271,6 +273,12 @@ def test_with_fields_changes_every_part_of_a_kind_and_no_other() -> None:
     assert not [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     assert all(module.bias is not None for module in model.modules() if isinstance(module, nn.Conv2d))
     assert with_fields(plain, Conv, norm=True, bias=False) == INCEPTION_A >> CLASSIFIER
+
+
+def test_a_batch_norm_has_the_eps_of_its_layer() -> None:
+    value = seq(conv(4, 3, eps=1e-5), batch_norm(eps=1e-4), global_avg_pool(), linear(8, norm=True, eps=0.1))
+    norms = [module for module in build(value, 3).modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+    assert [module.eps for module in norms] == [1e-5, 1e-4, 0.1]
 
 
 def test_values_compare_by_content_and_flatten() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import architectures
+from strategies import EPSILONS, architectures
 
 from course_lib.architecture import (
     ArchitectureError,
@@ -47,6 +47,7 @@ ONE_BY_ONE = st.builds(
     norm=st.booleans(),
     bias=st.none() | st.booleans(),
     activation=st.sampled_from(["relu", "linear"]),
+    eps=EPSILONS,
 )
 
 

@@ -20,7 +20,7 @@ from course_lib.architecture import (
     seq,
     with_fields,
 )
-from course_lib.architecture.building import BATCH_NORM_EPS, LinearUnit, Network
+from course_lib.architecture.building import LinearUnit, Network
 from course_lib.architecture.merging import weighted_layers
 from course_lib.architecture.vocabulary import Dropout
 from course_lib.models.inference.fused import FusedConvUnit, fuse
@@ -101,9 +101,9 @@ def fold_batch_norm(value: Node, state_dict: Mapping[str, Tensor]) -> tuple[Node
     weights = dict(state_dict)
     for path, layer in weighted_layers(value):
         if isinstance(layer, Conv):
-            _fold(weights, f"{path}.conv", f"{path}.bn", fuse_conv_bn_weights)
+            _fold(weights, f"{path}.conv", f"{path}.bn", partial(fuse_conv_bn_weights, bn_eps=layer.eps))
         elif isinstance(layer, Linear):
-            _fold(weights, f"{path}.linear", f"{path}.bn", fuse_linear_bn_weights)
+            _fold(weights, f"{path}.linear", f"{path}.bn", partial(fuse_linear_bn_weights, bn_eps=layer.eps))
     return with_fields(with_fields(value, Conv, norm=False, bias=True), Linear, norm=False, bias=True), weights
 
 
@@ -119,6 +119,6 @@ def _fold(weights: dict[str, Tensor], layer: str, norm: str, fuse: Callable[...,
     if f"{norm}.weight" in weights:
         names = ("running_mean", "running_var", "weight", "bias", "num_batches_tracked")
         mean, variance, scale, shift, _ = (weights.pop(f"{norm}.{name}") for name in names)
-        weight, bias = fuse(weight, bias, mean, variance, BATCH_NORM_EPS, scale, shift)
+        weight, bias = fuse(weight, bias, mean, variance, bn_w=scale, bn_b=shift)
     weights[f"{layer}.weight"] = weight
     weights[f"{layer}.bias"] = weight.new_zeros(len(weight)) if bias is None else bias
