@@ -51,7 +51,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from course_lib import datasets
+from course_lib import datasets, models
 from course_lib.architecture import (
     Branches,
     Conv,
@@ -74,7 +74,7 @@ from course_lib.architecture import (
 from course_lib.explorers import GridReductionExplorer
 from course_lib.explorers.grid_reduction.result import NAMES, WAYS, reduction
 from course_lib.explorers.timing import forward_milliseconds
-from course_lib.models import architecture, entry, list_models, trunk
+from course_lib.models import entry, list_models, trunk
 from course_lib.reporting.plots import figure_html, line_panels, matrix_gallery
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
 from course_lib.teaching import Answer, Quiz, check_function
@@ -599,7 +599,7 @@ assert round(fewer, 2) == 0.12
 # Inception-v3 shrinks from 35×35 to 17×17 by this block (figure 10). The middle path is deeper, and sees 5×5.
 
 # %% tags=["nbval-check-output"]
-parts = {name: {part.name: part for part in architecture(name).layers} for name in ("inception_v3", "inception_v4")}
+parts = {name: {part.name: part for part in models.network(name).layers} for name in ("inception_v3", "inception_v4")}
 diagram(parts["inception_v3"]["mixed_6a"], (288, 35, 35))
 
 # %% [markdown]
@@ -622,7 +622,7 @@ diagram(parts["inception_v4"]["mixed_7a"], (1024, 17, 17))
 def reductions(name: str) -> dict[str, dict[str, object]]:
     """Each block of the network that shrinks the grid to about a half, beside a 3x3 convolution and a pool to the same shape."""
     rows, shape = {}, entry(name).input_shape
-    for part in trunk(architecture(name)).layers:
+    for part in trunk(models.network(name)).layers:
         size = total(seq(part), shape)
         if isinstance(part, Branches) and size.out_shape[1] < 0.6 * shape[1]:
             plain_way = total(conv(size.out_shape[0], 3) >> max_pool(3, 2), shape).macs
@@ -655,7 +655,7 @@ table(
 # beside it. What does GoogLeNet save?
 
 # %% tags=["nbval-check-output"]
-before = architecture("googlenet_bn")
+before = models.network("googlenet_bn")
 after = parallel_reduction(before)
 rewritten = {
     name: total(value, (3, 224, 224)) for name, value in (("GoogLeNet", before), ("with parallel reductions", after))
@@ -685,7 +685,7 @@ table(
 # %%
 def representation_sizes(name: str) -> pd.Series:
     """Values after each part of the network from the image on, by the share of the parts passed; names in `attrs`."""
-    layers, shape = trunk(architecture(name, entry(name).num_classes)).layers, entry(name).input_shape
+    layers, shape = trunk(models.network(name, entry(name).num_classes)).layers, entry(name).input_shape
     shapes = [shape] + [total(seq(*layers[:end]), shape).out_shape for end in range(1, len(layers) + 1)]
     sizes = pd.Series([prod(shape) for shape in shapes], index=np.linspace(0, 100, len(shapes)))
     sizes.attrs["parts"] = ["image", *(part.name for part in layers)]

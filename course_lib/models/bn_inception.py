@@ -4,10 +4,9 @@ Inception-v2; the course keeps that name for the network of the next paper."""
 from __future__ import annotations
 
 from course_lib.architecture import Branches, Conv, Pool, Sequence, avg_pool, branches, conv, max_pool, seq, with_fields
-
-from .googlenet import stem
-from .parts import classifier
-from .registry import register
+from course_lib.models.classifier import classifier
+from course_lib.models.googlenet import stem
+from course_lib.models.registry import register
 
 MODULES = {  # 1x1 | 3x3 reduce, 3x3 | double 3x3 reduce, 3x3, 3x3 | pool and its projection
     "3a": (64, (64, 64), (64, 96, 96), (avg_pool(3), 32)),

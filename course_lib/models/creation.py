@@ -9,9 +9,8 @@ from torch import nn
 
 from course_lib.architecture import build
 from course_lib.architecture.building import ConvUnit, LinearUnit, Network
+from course_lib.models.registry import check_count, network
 from course_lib.models.weights.merged import merge_model
-
-from .registry import architecture, check_count
 
 
 def create_model(
@@ -25,7 +24,7 @@ def create_model(
         aux: with the paper's auxiliary classifiers. The model then gives, in training, a named tuple (logits, then the
             heads' logits from the deepest up); in eval logits alone, of shape (N, num_classes).
         in_channels: channels of the images, which come as (N, in_channels, height, width), any size from
-            `smallest_input(architecture(name))` on.
+            `smallest_input(network(name))` on.
         merged: in the form that `course_lib.architecture.merge` gives, which trains faster: the same network with the
             same initial weights, which `merged_state_dict` and `unmerged_state_dict` convert.
         options: the network's own, as its function documents (`course_lib.models.inception_v3.inception_v3` ...).
@@ -36,7 +35,7 @@ def create_model(
     Raises:
         ArchitectureError: as `architecture`, or if `in_channels` is not a whole number of at least 1.
     """
-    value = architecture(name, num_classes, aux, **options)
+    value = network(name, num_classes, aux, **options)
     check_count("in_channels", in_channels)
     # On "meta" PyTorch's own initialisation costs nothing: the values it would give are about to be replaced.
     with torch.device("meta"):

@@ -14,10 +14,9 @@ from course_lib.architecture import (
     residual,
     seq,
 )
-
-from .inception_v3 import first_layers
-from .parts import classifier
-from .registry import register
+from course_lib.models.classifier import classifier
+from course_lib.models.inception_v3 import first_layers
+from course_lib.models.registry import register
 
 PAPER = "Szegedy et al. 2016, Inception-v4, Inception-ResNet"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -67,7 +68,7 @@ def entry(name: str) -> Entry:
     return NETWORKS[name]
 
 
-def architecture(name: str, num_classes: int = 1000, aux: bool = False, **options: Any) -> Sequence:
+def network(name: str, num_classes: int = 1000, aux: bool = False, **options: Any) -> Sequence:
     """The value of the network `name`, without loading torch.
 
     Args:
@@ -93,10 +94,25 @@ def architecture(name: str, num_classes: int = 1000, aux: bool = False, **option
     return known.make(num_classes, **options)
 
 
+def architecture(name: str, num_classes: int = 1000, aux: bool = False, **options: Any) -> Sequence:
+    """The former name of `network`, which it calls with a DeprecationWarning."""
+    warnings.warn(
+        "course_lib.models.architecture is now called course_lib.models.network", DeprecationWarning, stacklevel=2
+    )
+    return network(name, num_classes, aux, **options)
+
+
 def check_count(what: str, count: object) -> None:
     """Raises ArchitectureError unless `count` is a whole number of at least 1."""
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ArchitectureError(f"{what} must be a whole number of at least 1; got {count!r}.")
+
+
+def check_option(name: str, value: object, choices: Collection[object]) -> None:
+    """Raises ArchitectureError unless `value` is one of `choices`."""
+    if value not in choices:
+        listed = ", ".join(map(repr, choices))
+        raise ArchitectureError(f"option {name} must be one of {listed}; got {value!r}.")
 
 
 def list_models() -> list[str]:

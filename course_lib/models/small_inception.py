@@ -19,9 +19,8 @@ from course_lib.architecture import (
     seq,
     with_fields,
 )
-
-from .parts import check_option, classifier
-from .registry import register
+from course_lib.models.classifier import classifier
+from course_lib.models.registry import check_option, register
 
 LETTERS = "bcdefgh"  # of the blocks on one grid, after the reduction "a"
 

@@ -15,8 +15,8 @@ from itertools import product
 
 from recording import CLASSES, Recording, describe_images, load_few_images, make_model, parser, sizes, train
 
+from course_lib import models
 from course_lib.architecture import Conv, Node, conv, seq, with_fields
-from course_lib.models import architecture
 from course_lib.training import Recipe
 
 NAME = "cifar_ladder"
@@ -39,7 +39,7 @@ def network(*, aux: bool = False, cifar_stem: bool = True, norm: bool = True, wi
             the first three max-pools removed. Both have the modules 4a to 4e on 16x16.
         norm: batch normalisation; without, the convolutions have biases.
     """
-    value = architecture("googlenet_cifar", CLASSES, aux, width=width)
+    value = models.network("googlenet_cifar", CLASSES, aux, width=width)
     if not cifar_stem:
         conv1, conv2, *rest = value.layers
         reduce = conv(conv1.channels, 1).named("reduce")

@@ -15,7 +15,7 @@ from itertools import product
 from recording import CLASSES, Recording, Row, describe_images, load_few_images, make_model, parser, sizes, train
 
 from course_lib.architecture import Node
-from course_lib.models import architecture
+from course_lib.models import network
 from course_lib.training import adam_steps
 
 NAME = "v2_against_v3"
@@ -33,7 +33,7 @@ class Variant:
 
     @property
     def value(self) -> Node:
-        return architecture("small_inception", CLASSES, aux=True, bn_aux=self.bn_aux, dropout=self.dropout)
+        return network("small_inception", CLASSES, aux=True, bn_aux=self.bn_aux, dropout=self.dropout)
 
 
 VARIANTS = {

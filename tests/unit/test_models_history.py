@@ -20,7 +20,7 @@ from course_lib.architecture import (
     seq,
     total,
 )
-from course_lib.models import architecture, history, history_table
+from course_lib.models import history, history_costs, network
 
 
 def kernels(value: Node) -> set[tuple[int, int]]:
@@ -58,8 +58,8 @@ def test_channels_that_depend_on_the_input_are_refused() -> None:
 
 def test_the_story_begins_and_ends_with_the_papers_networks() -> None:
     steps = history()
-    assert steps[0].value == architecture("googlenet_bn")
-    assert steps[-1].value == architecture("inception_v3")
+    assert steps[0].value == network("googlenet_bn")
+    assert steps[-1].value == network("inception_v3")
     assert [kernels(step.value) & {(7, 7), (5, 5), (1, 7)} for step in steps[:-1]] == [
         {(7, 7), (5, 5)},
         {(5, 5)},
@@ -79,7 +79,7 @@ def test_every_step_can_be_built() -> None:
 
 
 def test_the_table_shows_what_each_step_saves_and_costs() -> None:
-    table = history_table()
+    table = history_costs()
     assert table.loc["googlenet_bn", ["params", "macs"]].tolist() == [7_005_832, 1_582_671_872]
     assert table.loc["inception_v3", "params"] == 23_834_568
     # Splitting GoogLeNet's narrow 5x5 saves nothing: the second 3x3 is wider than what led into the 5x5.
