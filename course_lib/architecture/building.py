@@ -70,6 +70,34 @@ class LinearUnit(nn.Module):
         self.bn = nn.BatchNorm1d(node.features, eps=node.eps) if node.norm else nn.Identity()
         self.activation = _activation(node.activation)
 
+    @classmethod
+    def around(cls, layer: nn.Module) -> LinearUnit:
+        """The unit that flattens for any `layer`, alone, put in the place of a fully connected one."""
+        unit = cls.__new__(cls)
+        nn.Module.__init__(unit)
+        unit.linear, unit.bn, unit.activation = layer, nn.Identity(), nn.Identity()
+        return unit
+
+    @property
+    def in_features(self) -> int:
+        """Of the fully connected layer, as `nn.Linear` names it."""
+        return self.linear.in_features
+
+    @property
+    def out_features(self) -> int:
+        """Of the fully connected layer, as `nn.Linear` names it."""
+        return self.linear.out_features
+
+    @property
+    def weight(self) -> Tensor:
+        """Of the fully connected layer, shape (out_features, in_features)."""
+        return self.linear.weight
+
+    @property
+    def bias(self) -> Tensor | None:
+        """Of the fully connected layer, shape (out_features,)."""
+        return self.linear.bias
+
     def forward(self, x: Tensor) -> Tensor:
         return self.activation(self.bn(self.linear(x.flatten(1))))
 
@@ -128,7 +156,18 @@ class AuxiliaryModule(nn.Module):
         return self.head(x)
 
 
-class Network(nn.Sequential):
+class Chain(nn.Sequential):
+    """Parts one after another. `chain.fc = nn.Linear(chain.fc.in_features, 5)` works as in other networks: what takes
+    the place of a fully connected layer gets its input flattened, too, and its weights keep their names."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        replaced = self.__dict__.get("_modules", {}).get(name)
+        if isinstance(replaced, LinearUnit) and isinstance(value, nn.Module) and not isinstance(value, LinearUnit):
+            value = LinearUnit.around(value)
+        super().__setattr__(name, value)
+
+
+class Network(Chain):
     """What `build` makes of a value. With auxiliary heads it gives, in training, a named tuple (logits, then the heads'
     logits from the deepest up); in eval, and without heads, one tensor.
 
@@ -231,7 +270,7 @@ def _build(node: Node, in_channels: int, grid: tuple[int, int] | None) -> nn.Mod
 
 @_build.register
 def _(node: Sequence, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return nn.Sequential(_children(node, in_channels, grid))
+    return Chain(_children(node, in_channels, grid))
 
 
 @_build.register

@@ -16,6 +16,7 @@ from course_lib.models.registry import Entry, architecture, entry, list_models, 
 
 if TYPE_CHECKING:
     from course_lib.models.creation import create_model
+    from course_lib.models.freezing import freeze, unfreeze
     from course_lib.models.inference.network import optimize_for_inference
     from course_lib.models.weights.merged import merge_model, merged_state_dict, unmerged_state_dict
     from course_lib.models.weights.pretrained import (
@@ -33,6 +34,7 @@ __all__ = [
     "create_model",
     "draw",
     "entry",
+    "freeze",
     "history",
     "history_costs",
     "list_models",
@@ -44,11 +46,14 @@ __all__ = [
     "reference_options",
     "tensorflow_normalization",
     "trunk",
+    "unfreeze",
     "unmerged_state_dict",
 ]
 
 _NEED_TORCH = {
     "create_model": "creation",
+    "freeze": "freezing",
+    "unfreeze": "freezing",
     "optimize_for_inference": "inference.network",
     "merge_model": "weights.merged",
     "merged_state_dict": "weights.merged",
