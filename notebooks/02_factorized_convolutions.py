@@ -66,6 +66,7 @@ from course_lib.architecture import (
     split_5x5,
     total,
 )
+from course_lib.experiments.weights import copy_weights_in_order
 from course_lib.explorers import KernelFactorizationExplorer
 from course_lib.explorers.timing import forward_milliseconds
 from course_lib.reporting.plots import bar_compare, figure_html, matrix_gallery
@@ -169,7 +170,7 @@ class TwoSmall(nn.Module):
 # %% tags=["nbval-check-output"]
 stack = conv(64, 3) >> conv(64, 3)
 mine, built = TwoSmall(64), build(stack, in_channels=64)
-built.load_state_dict(dict(zip(built.state_dict(), mine.state_dict().values(), strict=True)))
+copy_weights_in_order(mine, built)
 x = torch.randn(2, 64, 35, 35)
 assert torch.equal(mine(x), built(x))
 print(built)

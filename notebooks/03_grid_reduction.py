@@ -71,6 +71,7 @@ from course_lib.architecture import (
     total,
     with_fields,
 )
+from course_lib.experiments.weights import copy_weights_in_order
 from course_lib.explorers import GridReductionExplorer
 from course_lib.explorers.grid_reduction.result import NAMES, WAYS, reduction
 from course_lib.explorers.timing import forward_milliseconds
@@ -176,7 +177,7 @@ class ConvBesidePool(nn.Module):
 # %% tags=["nbval-check-output"]
 beside = branches(conv(64, 3, stride=2), max_pool(3, 2))
 mine, built = ConvBesidePool(64), build(beside, in_channels=64)
-built.load_state_dict(dict(zip(built.state_dict(), mine.state_dict().values(), strict=True)))
+copy_weights_in_order(mine, built)
 x = torch.randn(2, 64, 32, 32)
 assert torch.equal(mine(x), built(x))
 diagram(beside, (64, 32, 32))

@@ -64,7 +64,7 @@ def bn_inception(
         count_include_pad: average pools count the padding's zeros, as Caffe's do.
         reduction_pool: padding of the max pools in 3c and 4e: "same" pads as the convolutions beside them, "ceil" pads
             nothing and lets the last window hang over, as Caffe's do. Both give 14x14 and 7x7 of 224x224; with "ceil"
-            the sides of images must be multiples of 32, or the branches' grids differ.
+            the grids before these pools must be even, as where an image's sides are multiples of 32.
         eps: added to the variances of all batch norms.
         dropout: before the last layer; the paper found the network better without (section 4.2.1).
     """

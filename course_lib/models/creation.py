@@ -16,7 +16,8 @@ from course_lib.models.weights.merged import merge_model
 def create_model(
     name: str, num_classes: int = 1000, aux: bool = False, *, in_channels: int = 3, merged: bool = False, **options: Any
 ) -> Network:
-    """A network of the family, float32, on PyTorch's default device, in training mode, initialised by `initialize`.
+    """A network of the family, in training mode, initialised by `initialize`; of PyTorch's default dtype, which is
+    float32 unless set otherwise, and on its default device.
 
     Args:
         name: one of `list_models()`.
@@ -30,10 +31,14 @@ def create_model(
         options: the network's own, as its function documents (`course_lib.models.inception_v3.inception_v3` ...).
 
     Returns:
-        The model. Its `name` and `architecture` (the value it was built from) say what it is.
+        The model. Its `name` and `architecture` (the value it was built from) say what it is. For transfer learning
+        `model.fc = nn.Linear(model.fc.in_features, 5)` exchanges the classifier, whose weights are `fc.linear.weight`
+        and `fc.linear.bias` in the state_dict; `num_classes=5` and `load_pretrained(..., skip=["fc", "aux"])` give the
+        same. Where the first convolution is exchanged for one of other channels, set `model.in_channels`, too, or give
+        `in_channels` here.
 
     Raises:
-        ArchitectureError: as `architecture`, or if `in_channels` is not a whole number of at least 1.
+        ArchitectureError: as `network`, or if `in_channels` is not a whole number of at least 1.
     """
     value = network(name, num_classes, aux, **options)
     check_count("in_channels", in_channels)

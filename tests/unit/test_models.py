@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from course_lib.architecture import ArchitectureError, cost, smallest_input, total
 from course_lib.architecture.building import ConvUnit, LinearUnit
-from course_lib.models import create_model, entry, list_models, network, trunk
+from course_lib.models import architecture, create_model, entry, list_models, network, trunk
 
 NAMES = list_models()
 WITH_HEADS = [name for name in NAMES if entry(name).has_heads]
@@ -198,6 +198,11 @@ def test_a_copy_is_a_network_of_the_same_name() -> None:
     assert (twin.name, twin.architecture, twin.in_channels) == ("small_inception", model.architecture, 3)
 
 
+def test_the_former_name_of_network_warns() -> None:
+    with pytest.warns(DeprecationWarning, match="is now called course_lib.models.network"):
+        assert architecture("small_inception", 5, aux=True) == network("small_inception", 5, aux=True)
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -208,7 +213,10 @@ def test_a_copy_is_a_network_of_the_same_name() -> None:
         (lambda: create_model("googlenet", True), "num_classes must be a whole number of at least 1; got True"),
         (lambda: create_model("googlenet", in_channels=0), "in_channels must be a whole number of at least 1; got 0"),
         (lambda: create_model("inception_v4", aux=True), "inception_v4 has no auxiliary heads, so use aux=False"),
-        (lambda: create_model("bn_inception", norm=1), "has no option 'norm'; its options are bias, dropout"),
+        (
+            lambda: create_model("bn_inception", norm=1),
+            "has no option 'norm'; its options are bias, count_include_pad, ",
+        ),
         (lambda: create_model("googlenet", dropout=1.0), "p is a probability from 0 up to, not including, 1; got 1.0"),
         (
             lambda: create_model("googlenet_bn", five_by_five="7x7"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from course_lib.architecture import Conv, Linear, Node, Pool, rewrite, seq, smallest_input, total
+from course_lib.architecture import ArchitectureError, Conv, Linear, Node, Pool, rewrite, seq, smallest_input, total
 from course_lib.architecture.vocabulary import LocalResponseNorm
 from course_lib.models import entry, network, reference_options, trunk
 
@@ -109,6 +109,25 @@ def test_version_2_is_version_3_without_batch_norm_in_its_head() -> None:
     assert network("inception_v2", 5, aux=True, bn_aux=True) == network("inception_v3", 5, aux=True)
     v2 = next(part for part in network("inception_v2", 5, aux=True).layers if part.name == "aux")
     assert [(layer.norm, layer.bias) for layer in parts(v2, Conv)] == [(False, True)] * 2
+
+
+def test_the_heads_fully_connected_layer_may_be_normalised_or_not_and_be_a_layer_of_its_own() -> None:
+    def norms(**options: object) -> list[tuple[str, bool]]:
+        head = next(part for part in network("inception_v3", 5, aux=True, **options).layers if part.name == "aux")
+        return [(layer.name, layer.norm) for layer in parts(head, Conv | Linear)]
+
+    assert norms() == [("conv0", True), ("conv1", True), ("fc", False)]
+    assert norms(bn_aux_fc=False) == [("conv0", True), ("conv1", False), ("fc", False)]
+    assert norms(bn_aux=False) == [("conv0", False), ("conv1", False), ("fc", False)]
+    assert norms(aux_fc="linear") == [("conv0", True), ("fc1", True), ("fc", False)]
+    assert norms(aux_fc="linear", bn_aux_fc=False) == [("conv0", True), ("fc1", False), ("fc", False)]
+    head = next(part for part in network("inception_v3", 5, True, aux_fc="linear").layers if part.name == "aux").head
+    assert total(head, (768, 17, 17)).params == 768 * 128 + 2 * 128 + 3200 * 1024 + 2 * 1024 + 1024 * 5 + 5
+    with pytest.raises(ArchitectureError, match="option aux_fc must be one of '5x5', 'linear'; got '1x1'"):
+        network("inception_v3", aux=True, aux_fc="1x1")
+    small = [network("small_inception", 5, True, bn_aux_fc=fc) for fc in (True, False)]
+    heads = [next(part for part in value.layers if part.name == "aux") for value in small]
+    assert [[layer.norm for layer in parts(head, Conv)] for head in heads] == [[True, True], [True, False]]
 
 
 def test_the_published_googlenet_has_biases_and_response_norm_and_no_batch_norm() -> None:

@@ -59,8 +59,8 @@ def _what_it_is(path: Path, start: bytes, error: Exception) -> str:
         return "it is a web page, as a download may give that failed or asks for a login; download it again"
     if objects := re.search(r"(?:GLOBAL|[Uu]nsupported global:|class) (\w+(?:\.\w+)+)", str(error)):
         return (
-            f"it holds Python objects ({objects[1]}), which could run code; where you trust it, load it as it was saved "
-            "and save model.state_dict() instead"
+            f"it holds Python objects ({objects[1]}), which could run code; where the model was saved, save "
+            "model.state_dict() instead"
         )
     if isinstance(error, PermissionError):
         return "it may not be read"
