@@ -168,7 +168,7 @@ def _differences(rebuilt: nn.Module, model: nn.Module) -> Iterator[tuple[str, st
         if list(found._modules) != list(wanted._modules):
             odd = set(found._modules) ^ set(wanted._modules)
             names = sorted(odd) or list(found._modules)
-            yield path or "its list of parts", f"has other parts or another order of them ({', '.join(names)})"
+            yield path or "the network itself", f"has other parts, or another order of them ({', '.join(names)})"
         if found._forward_hooks or found._forward_pre_hooks:
             yield path or "the network itself", "has a forward hook, which would be lost"
         for name in [*_settings(wanted, path), "forward"]:

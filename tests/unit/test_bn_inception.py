@@ -110,7 +110,7 @@ def test_the_released_form_equals_the_reference(reference: Reference, side: int)
 
 @pytest.mark.parametrize("option", ["count_include_pad", "reduction_pool", "eps"])
 def test_each_option_is_needed(reference: Reference, option: str) -> None:
-    assert relative_error(reference, {name: value for name, value in RELEASED.items() if name != option}) > 1e-7
+    assert relative_error(reference, {name: value for name, value in RELEASED.items() if name != option}) > 0.01
 
 
 def test_the_released_form_for_inference() -> None:

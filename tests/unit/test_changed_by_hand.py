@@ -110,9 +110,12 @@ LOST = {
         lambda model: setattr(model.first, "activation", nn.GELU()),
         "first.activation is a GELU, not a ReLU",
     ),
-    "an appended layer": (lambda model: model.append(nn.Linear(3, 2)), r"its list of parts has other parts .*\(8\)"),
+    "an appended layer": (lambda model: model.append(nn.Linear(3, 2)), r"the network itself has other parts, .*\(8\)"),
     "a layer inserted": (lambda model: model.block.branch2.append(nn.Dropout(0.5)), r"block.branch2 has other parts"),
-    "a layer deleted": (lambda model: delattr(model, "residual"), r"its list of parts has other parts .*\(residual\)"),
+    "a layer deleted": (
+        lambda model: delattr(model, "residual"),
+        r"the network itself has other parts, .*\(residual\)",
+    ),
     "a dilation": (
         lambda model: setattr(model.first.conv, "dilation", (2, 2)),
         r"first.conv has dilation \(2, 2\), not \(1, 1\)",

@@ -170,9 +170,7 @@ def test_a_file_that_is_no_state_dict_is_named_without_advice_to_run_it(
     write(path)
     with pytest.raises(WeightsError, match=rf"weights.pt is not a readable state_dict .*: {what}") as caught:
         load_pretrained(small(), path)
-    assert "weights_only" not in "".join(traceback.format_exception(caught.value, chain=True)).replace(
-        "weights_only=True)", ""
-    )
+    assert "weights_only" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_the_home_folder_may_be_written_as_a_tilde(
@@ -198,9 +196,7 @@ def test_torchvisions_weights_in_another_form_of_the_network_warn(aux: bool, rec
     same = create_model("inception_v3", CLASSES, aux, dropout=0.1, **reference_options("inception_v3", "torchvision"))
     load_pretrained(same, weights, "torchvision")
     assert not [warning for warning in recwarn if "logits" in str(warning.message)]
-    with pytest.warns(
-        UserWarning, match=r'\*\*reference_options\("inception_v3", "torchvision"\)\) with .*include_pad'
-    ):
+    with pytest.warns(UserWarning, match=r'reference_options\("inception_v3", "torchvision"\)\) with .*include_pad'):
         load_pretrained(create_model("inception_v3", CLASSES, aux), weights, "torchvision")
 
 
