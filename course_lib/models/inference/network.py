@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 from course_lib.architecture import (
     Auxiliary,
     Conv,
+    Dropout,
     Linear,
     Node,
     merge_siblings,
@@ -22,7 +23,6 @@ from course_lib.architecture import (
 )
 from course_lib.architecture.building import LinearUnit, Network
 from course_lib.architecture.merging import weighted_layers
-from course_lib.architecture.vocabulary import Dropout
 from course_lib.models.inference.fused import FusedConvUnit, fuse
 from course_lib.models.inference.threads import over_threads
 from course_lib.models.weights.merged import known_architecture, merged_state_dict, with_weights
@@ -35,6 +35,9 @@ class InferenceNetwork(Network):
     """
 
     dtype = torch.float32
+
+    def _takes(self, dtype: torch.dtype) -> bool:
+        return dtype.is_floating_point
 
     def _compute(self, x: Tensor) -> Tensor:
         return over_threads(self._compute_share, x)
