@@ -17,7 +17,8 @@ from .registry import architecture, check_count
 def create_model(
     name: str, num_classes: int = 1000, aux: bool = False, *, in_channels: int = 3, merged: bool = False, **options: Any
 ) -> Network:
-    """A network of the family, float32, on PyTorch's default device, in training mode, initialised by `initialize`.
+    """A network of the family, on PyTorch's default device and in its default dtype (float32 unless set otherwise), in
+    training mode, initialised by `initialize`.
 
     Args:
         name: one of `list_models()`.
