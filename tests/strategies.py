@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from course_lib.architecture import Node, avg_pool, batch_norm, branches, conv, max_pool, relu, residual, seq, split
@@ -75,6 +77,14 @@ def splits(draw: st.DrawFn) -> Node:
 
 
 @st.composite
+def grouped(draw: st.DrawFn) -> Node:
+    """A convolution in groups, after one that gives it channels that the groups can share."""
+    groups = draw(st.integers(1, 4))
+    before, after = (groups * draw(st.integers(1, 3)) for _ in range(2))
+    return conv(before, 1) >> replace(draw(convolutions()), channels=after, groups=groups)
+
+
+@st.composite
 def residuals(draw: st.DrawFn, channels: int) -> Node:
     inner = draw(convolutions(stride=1, kernels=st.sampled_from([1, 3]))) >> conv(channels, 1, activation="linear")
     return residual(inner, draw(st.floats(0.1, 1.0)), activation=draw(st.sampled_from(["relu", "linear"])))
@@ -82,10 +92,10 @@ def residuals(draw: st.DrawFn, channels: int) -> Node:
 
 @st.composite
 def architectures(draw: st.DrawFn, max_parts: int = 4) -> Node:
-    """A sequence of convolutions, pools, nested branches, splits and residuals, of mixed strides and paddings."""
+    """A sequence of convolutions, pools, nested branches, splits, groups and residuals, of mixed strides, paddings."""
     parts: list[Node] = []
     for _ in range(draw(st.integers(1, max_parts))):
-        kind = draw(st.sampled_from(["conv", "pool", "branches", "split", "reduction", "residual"]))
+        kind = draw(st.sampled_from(["conv", "pool", "branches", "split", "reduction", "residual", "grouped"]))
         if kind == "conv":
             parts.append(draw(convolutions()))
         elif kind == "pool":
@@ -96,6 +106,8 @@ def architectures(draw: st.DrawFn, max_parts: int = 4) -> Node:
             parts.append(draw(splits()))
         elif kind == "reduction":
             parts.append(draw(reductions()))
+        elif kind == "grouped":
+            parts.append(draw(grouped()))
         else:
             width = draw(WIDTHS)
             parts += [conv(width, 1), draw(residuals(width))]

@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
 from functools import singledispatch
+from math import prod
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-from course_lib.architecture.input_size import smallest_input
-
-from .counting import out_channels, padding_of, shares, windowed_size
-from .vocabulary import (
-    AdaptiveAvgPool,
-    ArchitectureError,
-    Auxiliary,
-    Branches,
-    Conv,
-    Dropout,
-    Linear,
-    LocalResponseNorm,
-    Node,
-    NormAct,
-    Pool,
-    Residual,
-    Sequence,
-    describe,
-    labelled_children,
-    seq,
-)
+from .counting import smallest_input
+from .nodes.layers import AdaptiveAvgPool, Conv, Dropout, Linear, LocalResponseNorm, NormAct, Pool
+from .nodes.node import Auxiliary, Branches, Node, Residual, Sequence, flow, seq
+from .nodes.signal import ArchitectureError, Shape, Signal
 
 _OUTPUTS_TYPES: dict[tuple[str, ...], type] = {}
 
@@ -39,7 +23,7 @@ class ConvUnit(nn.Module):
     def __init__(self, node: Conv, in_channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
-            in_channels, node.channels, node.kernel_size, node.stride, padding_of(node), bias=node.bias
+            in_channels, node.channels, node.kernel_size, node.stride, node.pad, groups=node.groups, bias=node.bias
         )
         self.bn = nn.BatchNorm2d(node.channels, eps=node.eps) if node.norm else nn.Identity()
         self.activation = _activation(node.activation)
@@ -103,10 +87,10 @@ class LinearUnit(nn.Module):
 
 
 class LocalResponseNormUnit(nn.LocalResponseNorm):
-    """Local response normalisation, computed in float32: PyTorch has it in no shorter type on CPUs."""
+    """Local response normalisation, computed in float32 or float64: PyTorch has it in no shorter type on CPUs."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.float()).to(x.dtype)
+        return super().forward(_at_least_float32(x)).to(x.dtype)
 
 
 class BranchesModule(nn.Module):
@@ -121,13 +105,12 @@ class BranchesModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.widths is None:
             return torch.cat([path(x) for path in self.children()], dim=1)
-        # A share of the channels has gaps in memory, over which batch norm runs many times slower. What goes on as it
-        # is need not be copied for that: the join copies it.
-        memory_format = torch.channels_last if x.stride(1) == 1 else torch.contiguous_format
-        outputs = []
-        for path, part in zip(self.children(), x.split(self.widths, dim=1), strict=True):
+        outputs, start = [], 0
+        for path, width in zip(self.children(), self.widths, strict=True):
             goes_on = isinstance(path, nn.Sequential) and not len(path)
-            outputs.append(part if goes_on else path(part.contiguous(memory_format=memory_format)))
+            part = x.narrow(1, start, width)
+            outputs.append(part if goes_on else path(_without_gaps(part, x)))
+            start += width
         return torch.cat(outputs, dim=1)
 
 
@@ -188,15 +171,16 @@ class Network(Chain):
     @classmethod
     def of(cls, value: Sequence, in_channels: int) -> Network:
         """The network of a value, as `build` documents."""
-        network = cls(_children(value, in_channels, None))
+        sequential, _ = _build(value, Signal.of_channels(in_channels), "")
+        network = cls(OrderedDict(sequential.named_children()))
         network.architecture, network.in_channels = value, in_channels
-        _outputs_type(tuple(part.name for part in reversed(value.layers) if isinstance(part, Auxiliary)))
         # Counted once, so that a call compares integers; heads run, and may need more pixels, in training only.
         network._smallest = {heads: smallest_input(value, heads=heads) for heads in (False, True)}
         return network
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        if self.architecture is not None:
+        # What traces the network (torch.fx) gives it something that stands for every input.
+        if self.architecture is not None and not isinstance(x, fx.Proxy):
             self._check_input(x)
         return self._compute(x)
 
@@ -207,132 +191,158 @@ class Network(Chain):
                 x = part(x)
             elif self.training:
                 heads[name] = part(x)
-        return _outputs_type(tuple(reversed(heads)))(x, *reversed(heads.values())) if heads else x
+        return network_outputs(tuple(reversed(heads)), (x, *reversed(heads.values()))) if heads else x
+
+    def _takes(self, dtype: torch.dtype) -> bool:
+        """Whether the network computes with images of this type."""
+        weight = next(self.parameters(), None)
+        as_weights = weight is None or dtype == weight.dtype or torch.is_autocast_enabled(weight.device.type)
+        return dtype.is_floating_point and as_weights
 
     def _check_input(self, x: Tensor) -> None:
+        name = self.name or "the network"
+        if not isinstance(x, Tensor):
+            raise ArchitectureError(
+                f"{name} takes a PyTorch tensor of images; got a {type(x).__name__}: use torch.as_tensor(...)."
+            )
+        if not self._takes(x.dtype):
+            wanted = next((weight.dtype for weight in self.parameters()), torch.float32)
+            raise ArchitectureError(
+                f"{name} takes images of {wanted}, as its weights are; got {x.dtype}: use images.to({wanted}), "
+                "normalised as in its training."
+            )
         height, width = self._smallest[self.training]
         if x.dim() != 4 or x.shape[1] != self.in_channels or x.shape[2] < height or x.shape[3] < width:
             when = " in training, with its auxiliary heads" if self._smallest[True] != self._smallest[False] else ""
             raise ArchitectureError(
-                f"{self.name or 'the network'} takes images of shape (N, {self.in_channels}, height, width), at least "
+                f"{name} takes images of shape (N, {self.in_channels}, height, width), at least "
                 f"{height}x{width}{when if self.training else ''}; got {tuple(x.shape)}."
             )
 
 
 def build(value: Node, in_channels: int) -> Network:
-    """The module that `value` describes, for inputs of shape (N, in_channels, H, W), float32, freshly initialised as
-    PyTorch does by default.
+    """The module that `value` describes, for inputs of shape (N, in_channels, H, W), in PyTorch's default dtype
+    (float32 unless it was set otherwise), freshly initialised as PyTorch does by default.
 
     Parts keep their names, so `cost(value, shape).index` are the names of its submodules.
 
     Raises:
-        ArchitectureError: if parts cannot follow one another whatever the input's size.
+        ArchitectureError: if parts cannot follow one another whatever the input's size, naming the part and what would
+            fit.
     """
     return Network.of(seq(value), in_channels)
 
 
-def _outputs_type(heads: tuple[str, ...]) -> type:
+def network_outputs(heads: tuple[str, ...], values: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The named tuple of logits and the logits of `heads`. It pickles as a call of this function, which torch.load
+    takes for safe, as it runs nothing from the file."""
     # Not functools.cache, which torch.compile warns of.
     if heads not in _OUTPUTS_TYPES:
-        _OUTPUTS_TYPES[heads] = namedtuple("NetworkOutputs", ("logits", *heads))
-    return _OUTPUTS_TYPES[heads]
+        kind = namedtuple("NetworkOutputs", ("logits", *heads))
+        kind.__reduce__ = lambda outputs: (network_outputs, (outputs._fields[1:], tuple(outputs)))
+        _OUTPUTS_TYPES[heads] = kind
+    return _OUTPUTS_TYPES[heads](*values)
 
 
-def _children(node: Node, in_channels: int, grid: tuple[int, int] | None) -> OrderedDict[str, nn.Module]:
-    """Modules of a sequence's parts by name; `grid` is their input's size where it is known, as after an adaptive
-    pool."""
-    built = OrderedDict()
-    for name, part in labelled_children(node):
-        built[name] = _build(part, in_channels, grid)
-        in_channels = out_channels(part, in_channels)
-        grid = _known_grid(part, grid)
-    return built
+torch.serialization.add_safe_globals([network_outputs])
 
 
-def _known_grid(node: Node, grid: tuple[int, int] | None) -> tuple[int, int] | None:
-    if isinstance(node, AdaptiveAvgPool):
-        return node.grid
-    if isinstance(node, Linear):
-        return (1, 1)
-    if isinstance(node, Conv | Pool):
-        return grid and windowed_size(node, grid)
-    if isinstance(node, Sequence):
-        for part in node.layers:
-            grid = _known_grid(part, grid)
-        return grid
-    return grid if isinstance(node, Dropout | NormAct | LocalResponseNorm | Auxiliary) else None
+def _build(node: Node, signal: Signal, path: str) -> tuple[nn.Module, Signal]:
+    """The module of a part that `signal` comes into, and what comes out of it."""
+    built: OrderedDict[str, nn.Module] = OrderedDict()
+
+    def follow(part: Node, before: Signal, part_path: str) -> Signal:
+        built[part_path.rpartition(".")[2]], after = _build(part, before, part_path)
+        return after
+
+    end = flow(node, signal, path, follow)
+    if isinstance(node, Linear) and None in signal.shape:
+        raise ArchitectureError(
+            f"{path}: the size of the input of '{node.describe()}' is not fixed; put global_avg_pool() or "
+            "adaptive_avg_pool(...) before it."
+        )
+    return module_of(node, signal.shape, built), end
 
 
 @singledispatch
-def _build(node: Node, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
+def module_of(node: Node, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
+    """The module that a part becomes, for inputs of `shape` and with its own parts already built: what a new kind of
+    layer registers here."""
     raise TypeError(f"build knows no {type(node).__name__}")
 
 
-@_build.register
-def _(node: Sequence, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return Chain(_children(node, in_channels, grid))
+@module_of.register
+def _(node: Sequence, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
+    return Chain(parts)
 
 
-@_build.register
-def _(node: Branches, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    paths = zip(labelled_children(node), shares(node, in_channels), strict=True)
-    return BranchesModule(OrderedDict((name, _build(path, width, grid)) for (name, path), width in paths), node.widths)
+@module_of.register
+def _(node: Branches, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
+    return BranchesModule(parts, node.widths)
 
 
-@_build.register
-def _(node: Residual, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return ResidualModule(_build(node.inner, in_channels, grid), node)
+@module_of.register
+def _(node: Residual, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
+    return ResidualModule(parts["inner"], node)
 
 
-@_build.register
-def _(node: Auxiliary, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return AuxiliaryModule(_build(node.head, in_channels, grid), node.weight)
+@module_of.register
+def _(node: Auxiliary, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
+    return AuxiliaryModule(parts["head"], node.weight)
 
 
-@_build.register
-def _(node: Conv, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return ConvUnit(node, in_channels)
+@module_of.register
+def _(node: Conv, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
+    return ConvUnit(node, shape[0])
 
 
-@_build.register
-def _(node: NormAct, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return NormActUnit(node, in_channels)
+@module_of.register
+def _(node: NormAct, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
+    return NormActUnit(node, shape[0])
 
 
-@_build.register
-def _(node: Linear, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    if grid is None:
-        raise ArchitectureError(
-            f"{node.name or describe(node)}: the size of its input is not fixed; put global_avg_pool() or "
-            "adaptive_avg_pool(...) before it."
-        )
-    return LinearUnit(node, in_channels * grid[0] * grid[1])
+@module_of.register
+def _(node: Linear, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
+    return LinearUnit(node, prod(shape))
 
 
-@_build.register
-def _(node: Pool, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    ceil_mode, padding = node.padding == "ceil", padding_of(node)
+@module_of.register
+def _(node: Pool, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
+    window = (node.kernel_size, node.stride, node.pad)
     if node.kind == "max":
-        return nn.MaxPool2d(node.kernel_size, node.stride, padding, ceil_mode=ceil_mode)
-    return nn.AvgPool2d(
-        node.kernel_size, node.stride, padding, ceil_mode=ceil_mode, count_include_pad=node.count_include_pad
-    )
+        return nn.MaxPool2d(*window, ceil_mode=node.padding == "ceil")
+    return nn.AvgPool2d(*window, ceil_mode=node.padding == "ceil", count_include_pad=node.count_include_pad)
 
 
-@_build.register
-def _(node: AdaptiveAvgPool, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
+@module_of.register
+def _(node: AdaptiveAvgPool, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
     return nn.AdaptiveAvgPool2d(node.grid)
 
 
-@_build.register
-def _(node: Dropout, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
+@module_of.register
+def _(node: Dropout, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
     return nn.Dropout(node.p)
 
 
-@_build.register
-def _(node: LocalResponseNorm, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
+@module_of.register
+def _(node: LocalResponseNorm, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
     return LocalResponseNormUnit(node.size)
 
 
 def _activation(name: str, inplace: bool = True) -> nn.Module:
     return nn.ReLU(inplace) if name == "relu" else nn.Identity()
+
+
+# What depends on the tensor itself is one step of its own where torch.fx traces a network.
+
+
+@fx.wrap
+def _without_gaps(part: Tensor, x: Tensor) -> Tensor:
+    """A copy of a share of x's channels. The share has gaps in memory, over which batch norm runs many times slower;
+    what goes on as it is need not be copied for that: the join copies it."""
+    return part.contiguous(memory_format=torch.channels_last if x.stride(1) == 1 else torch.contiguous_format)
+
+
+@fx.wrap
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))

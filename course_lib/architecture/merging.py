@@ -10,19 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import groupby, pairwise
 
-from .rewriting import rewrite, with_children
-from .vocabulary import (
-    Branches,
-    Conv,
-    Linear,
-    Node,
-    NormAct,
-    Pool,
-    Sequence,
-    labelled_children,
-    seq,
-    split,
-)
+from .nodes.layers import Conv, Layer, NormAct, Pool
+from .nodes.node import Branches, Node, Sequence, labelled_children, seq
+from .nodes.words import split
+from .rewriting import rewrite
 
 
 def merge(value: Node) -> Node:
@@ -117,21 +108,17 @@ def origins(value: Node, by: Callable[[Node], Node] = merge) -> dict[str, tuple[
     }
 
 
-def weighted_layers(value: Node, path: str = "") -> Iterator[tuple[str, Conv | Linear | NormAct]]:
+def weighted_layers(value: Node, path: str = "") -> Iterator[tuple[str, Layer]]:
     """The layers of `value` that hold weights, with their names in the module that `build` makes."""
     for label, child in labelled_children(value if path else seq(value)):
         yield from weighted_layers(child, f"{path}.{label}" if path else label)
-    if modules_of(value) and path:
+    if path and modules_of(value):
         yield path, value
 
 
-def modules_of(layer: Node) -> list[str]:
-    """The modules inside a built layer that hold weights: the convolution or fully connected layer, and batch norm."""
-    if isinstance(layer, Conv):
-        return ["conv"] + ["bn"] * layer.norm
-    if isinstance(layer, Linear):
-        return ["linear"] + ["bn"] * layer.norm
-    return ["bn"] if isinstance(layer, NormAct) and layer.norm else []
+def modules_of(node: Node) -> tuple[str, ...]:
+    """The modules inside a built part that hold weights: the convolution or fully connected layer, and batch norm."""
+    return node.weighted if isinstance(node, Layer) else ()
 
 
 def _commute(pool: Node, conv: Node) -> bool:
@@ -193,10 +180,10 @@ def _origin(layers: list[Conv] | tuple[Conv, ...]) -> tuple[str, ...]:
 
 
 def _is_pointwise(conv: Conv) -> bool:
-    return conv.kernel_size == (1, 1)
+    return conv.kernel_size == (1, 1) and conv.groups == 1
 
 
 def _with_origins(node: Node, path: str) -> Node:
     """`node`, in which every layer with weights has its own path as its origin."""
     children = [_with_origins(child, f"{path}.{label}" if path else label) for label, child in labelled_children(node)]
-    return with_children(replace(node, origin=(path,)) if modules_of(node) else node, children)
+    return (replace(node, origin=(path,)) if modules_of(node) else node).with_parts(children)

@@ -164,10 +164,6 @@ def _leave_out_what_varies(notebook: NotebookNode) -> None:
                 data.pop(WIDGET_VIEW, None)
 
 
-def _plain_text(output: NotebookNode) -> str:
-    return output.get("data", {}).get("text/plain", "")
-
-
 def _header_problems(notebook: NotebookNode) -> Iterable[str]:
     found = notebook.metadata.get("jupytext", {})
     problems = [

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from course_lib.architecture import ArchitectureError, cost, smallest_input, total
+from course_lib.architecture import ArchitectureError, cost, shape_text, smallest_input, total
 from course_lib.models import entry, network, trunk
 
-from .text import input_shape, option, shape_text
+from .text import input_shape, option
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from course_lib.architecture import smallest_input, total
+from course_lib.architecture import shape_text, smallest_input, total
 from course_lib.models import entry, list_models, network, trunk
-
-from .text import shape_text
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

@@ -7,11 +7,6 @@ import ast
 import re
 
 
-def shape_text(shape: tuple[int, ...]) -> str:
-    """(3, 299, 299) as "3x299x299"."""
-    return "x".join(map(str, shape))
-
-
 def input_shape(text: str) -> tuple[int, int, int]:
     """ "3x299x299" as (3, 299, 299), for an argument parser."""
     match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", text)

@@ -12,7 +12,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from course_lib.architecture.drawing.svg import image_html
+from course_lib.architecture.drawing.marks import image_html
 
 LABEL_WIDTH = "8em"
 CONTROL_WIDTH = "15em"

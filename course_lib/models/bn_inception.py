@@ -4,7 +4,7 @@ Inception-v2; the course keeps that name for the network of the next paper."""
 from __future__ import annotations
 
 from course_lib.architecture import Branches, Conv, Pool, Sequence, avg_pool, branches, conv, max_pool, seq, with_fields
-from course_lib.architecture.vocabulary import BATCH_NORM_EPS
+from course_lib.architecture.nodes.layers import BATCH_NORM_EPS
 from course_lib.models.classifier import classifier
 from course_lib.models.googlenet import stem
 from course_lib.models.registry import check_option, register

@@ -16,8 +16,8 @@ from course_lib.models.weights.merged import merge_model
 def create_model(
     name: str, num_classes: int = 1000, aux: bool = False, *, in_channels: int = 3, merged: bool = False, **options: Any
 ) -> Network:
-    """A network of the family, in training mode, initialised by `initialize`; of PyTorch's default dtype, which is
-    float32 unless set otherwise, and on its default device.
+    """A network of the family, on PyTorch's default device and in its default dtype (float32 unless set otherwise), in
+    training mode, initialised by `initialize`.
 
     Args:
         name: one of `list_models()`.

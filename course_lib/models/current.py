@@ -17,6 +17,7 @@ from course_lib.architecture import (
     ArchitectureError,
     Auxiliary,
     Conv,
+    Dropout,
     Linear,
     Node,
     NormAct,
@@ -28,8 +29,6 @@ from course_lib.architecture import (
     seq,
 )
 from course_lib.architecture.building import Network
-from course_lib.architecture.rewriting import with_children
-from course_lib.architecture.vocabulary import Dropout
 
 # What changes no output, or is carried over with the weights.
 _CHANGES_NOTHING = {"training", "inplace", "momentum"}
@@ -94,7 +93,7 @@ def read_value(model: Network) -> Sequence:
 def _read_parts(node: Node, module: nn.Module) -> Node:
     children = [(child, module._modules.get(label)) for label, child in labelled_children(node)]
     parts = [child if part is None else _read_parts(child, part) for child, part in children]
-    return replace(with_children(node, parts), **_fields(node, module))
+    return replace(node.with_parts(parts), **_fields(node, module))
 
 
 @singledispatch
@@ -112,7 +111,7 @@ def _(node: Conv, module: nn.Module) -> dict[str, Any]:
     paddings = {tuple(length // 2 for length in size): "same", (0, 0): "valid"}
     # A 1x1 has no padding either way.
     padding = node.padding if size == (1, 1) else paddings.get(conv.padding, node.padding)
-    fields = {"kernel_size": size, "stride": tuple(conv.stride), "padding": padding}
+    fields = {"kernel_size": size, "stride": tuple(conv.stride), "padding": padding, "groups": conv.groups}
     return fields | {"channels": conv.out_channels, "bias": conv.bias is not None} | _norm_fields(module)
 
 

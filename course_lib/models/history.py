@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from course_lib.architecture import (
@@ -61,7 +62,7 @@ REWRITES: tuple[tuple[str, str, Callable[[Node], Node]], ...] = (
     ("5x5 -> two 3x3", "section 3.1", split_5x5),
     ("pools -> parallel reductions", "section 5", parallel_reduction),
     ("3x3 -> 7x7 on the 14x14 grid", "section 3.2", widen_middle),
-    ("7x7 -> 1x7 and 7x1", "section 3.2", factorize(7)),
+    ("7x7 -> 1x7 and 7x1", "section 3.2", partial(factorize, kernel_size=7)),
 )
 
 

@@ -120,10 +120,10 @@ def test_receptive_field_equals_the_gradients_reach(value: Node, shape: tuple[in
     except ArchitectureError:
         assume(False)
     middle = tuple(extent // 2 for extent in signal.shape[1:])
-    first = tuple(i * j + s for i, j, s in zip(middle, signal.jump, signal.start, strict=True))
-    inside = all(f >= 0 and f + size <= n for f, size, n in zip(first, signal.field, shape[1:], strict=True))
+    first = tuple(i * j + s for i, j, s in zip(middle, signal.reach.jump, signal.reach.start, strict=True))
+    inside = all(f >= 0 and f + size <= n for f, size, n in zip(first, signal.reach.field, shape[1:], strict=True))
     assume(inside)
-    assert measured_receptive_field(value, shape) == (first, signal.field)
+    assert measured_receptive_field(value, shape) == (first, signal.reach.field)
 
 
 def test_a_global_pool_sees_the_whole_grid() -> None:
@@ -210,7 +210,7 @@ def test_auxiliary_heads_answer_in_training_only_and_deepest_first() -> None:
         ),
         (
             lambda: build(conv(8, 3) >> linear(2), 3),
-            "linear 2: the size of its input is not fixed; put global_avg_pool",
+            "1: the size of the input of 'linear 2' is not fixed; put global_avg_pool",
         ),
     ],
 )

@@ -28,7 +28,7 @@ def seed() -> None:
 def images(name: str, batch: int = 2, channels: int = 3, *, heads: bool = False) -> Tensor:
     """Normalised random images on which the last grid has at least 2x2 units, for batch norm to average over."""
     value = network(name, aux=heads)
-    step = total(trunk(value), entry(name).input_shape).signal.jump
+    step = total(trunk(value), entry(name).input_shape).signal.reach.jump
     height, width = smallest_input(value)
     # A head leaves one unit of its smallest grid and is slow enough on that.
     extra = (0, 0) if heads else step

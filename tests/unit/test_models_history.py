@@ -47,7 +47,7 @@ def test_a_convolution_beside_a_valid_pool_is_valid_and_keeps_grids_equal() -> N
 
 def test_later_rewrites_see_the_doubled_channels() -> None:
     value = branches(conv(8, 1)) >> max_pool(3, 2) >> conv(4, 7)
-    pair = factorize(7)(parallel_reduction(value)).layers[2]
+    pair = factorize(parallel_reduction(value), 7).layers[2]
     assert pair.channels == 16
 
 

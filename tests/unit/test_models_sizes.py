@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from course_lib.architecture import ArchitectureError, Conv, Linear, Node, Pool, rewrite, seq, smallest_input, total
-from course_lib.architecture.vocabulary import LocalResponseNorm
+from course_lib.architecture.nodes.layers import LocalResponseNorm
 from course_lib.models import entry, network, reference_options, trunk
 
 TORCHVISION = reference_options("googlenet_bn", "torchvision")

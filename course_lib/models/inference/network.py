@@ -13,6 +13,7 @@ from course_lib.architecture import (
     ArchitectureError,
     Auxiliary,
     Conv,
+    Dropout,
     Linear,
     Node,
     merge_siblings,
@@ -23,7 +24,6 @@ from course_lib.architecture import (
 )
 from course_lib.architecture.building import LinearUnit, Network
 from course_lib.architecture.merging import weighted_layers
-from course_lib.architecture.vocabulary import Dropout
 from course_lib.models.current import current_value, unwrapped
 from course_lib.models.inference.fused import FusedConvUnit, fuse
 from course_lib.models.inference.threads import over_threads
@@ -45,6 +45,9 @@ class InferenceNetwork(Network):
                 "it was made from."
             )
         return super().train(False)
+
+    def _takes(self, dtype: torch.dtype) -> bool:
+        return dtype.is_floating_point
 
     def _compute(self, x: Tensor) -> Tensor:
         return over_threads(self._compute_share, x)

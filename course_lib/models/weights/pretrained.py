@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_lib.architecture import Linear, Node, Sequence, merge, rewrite, seq
+from course_lib.architecture import Dropout, Linear, Node, Sequence, merge, rewrite, seq
 from course_lib.architecture.building import Network
-from course_lib.architecture.vocabulary import Dropout
 from course_lib.models.current import known_architecture, read_value, unwrapped
 from course_lib.models.inference.network import InferenceNetwork
 from course_lib.models.registry import entry, network
