@@ -216,8 +216,13 @@ class Network(Chain):
             when = " in training, with its auxiliary heads" if self._smallest[True] != self._smallest[False] else ""
             raise ArchitectureError(
                 f"{name} takes images of shape (N, {self.in_channels}, height, width), at least "
-                f"{height}x{width}{when if self.training else ''}; got {tuple(x.shape)}."
+                f"{height}x{width}{when if self.training else ''}; got {tuple(x.shape)}.{self._hint(x)}"
             )
+
+    def _hint(self, x: Tensor) -> str:
+        first = next((part for part in self.modules() if isinstance(part, nn.Conv2d)), None)
+        exchanged = first is not None and x.dim() == 4 and first.in_channels == x.shape[1] != self.in_channels
+        return f" Its first convolution was exchanged: set its in_channels = {x.shape[1]}, too." if exchanged else ""
 
 
 def build(value: Node, in_channels: int) -> Network:

@@ -233,6 +233,15 @@ def test_a_classifier_of_several_layers_or_none() -> None:
     assert changed(images()).shape == (2, 4)
 
 
+def test_a_first_convolution_for_other_images_says_what_else_to_set() -> None:
+    changed = model().eval()
+    changed.first.conv = nn.Conv2d(1, 8, 3, padding=1)
+    with pytest.raises(ArchitectureError, match="first convolution was exchanged: set its in_channels = 1, too"):
+        changed(images()[:, :1])
+    changed.in_channels = 1
+    assert changed(images()[:, :1]).shape == (2, 3)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16], ids=str)
 def test_models_of_other_dtypes_give_a_float32_network(dtype: torch.dtype) -> None:
     changed = model().to(dtype)
