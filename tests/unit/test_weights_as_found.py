@@ -13,6 +13,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from course_lib.architecture import build, conv, seq
 from course_lib.architecture.building import Network
 from course_lib.models import (
     WeightsError,
@@ -61,6 +62,12 @@ def test_what_wrappers_and_checkpoints_add_is_taken_off(source: Network, weights
     target = small()
     load_pretrained(target, weights(source))
     assert all(torch.equal(tensor, source.state_dict()[key]) for key, tensor in target.state_dict().items())
+
+
+def test_a_prefix_that_the_model_has_itself_stays() -> None:
+    models = [build(seq(conv(2, 1)).named("model"), 3) for _ in range(2)]
+    load_pretrained(models[0], models[1].state_dict())
+    assert torch.equal(models[0].state_dict()["model.0.conv.weight"], models[1].state_dict()["model.0.conv.weight"])
 
 
 @pytest.mark.parametrize("wrap", [nn.DataParallel, compiled, lambda model: nn.DataParallel(compiled(model))])

@@ -59,8 +59,8 @@ def load_pretrained(
     if isinstance(model, InferenceNetwork):
         raise WeightsError("load the weights into the model first, and then call optimize_for_inference.")
     skip = {skip} if isinstance(skip, str) else set(skip)
-    given = _in_form_of(model, _renamed(model, read_weights(weights), source))
     own = model.state_dict()
+    given = _in_form_of(model, _renamed(model, read_weights(weights, own), source))
     parts = {_part(key) for key in (*own, *given)}
     if unknown := sorted(skip - parts):
         raise WeightsError(f"skip names parts that neither model nor weights have: {', '.join(unknown)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -24,8 +24,10 @@ class WeightsError(CourseError):
     """Weights that cannot be read or do not fit; the message says which and the model is as it was."""
 
 
-def read_weights(weights: Mapping[str, Tensor] | nn.Module | str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The tensors by key, without what wrappers put before all keys.
+def read_weights(
+    weights: Mapping[str, Tensor] | nn.Module | str | os.PathLike[str], own: Collection[str] = ()
+) -> dict[str, Tensor]:
+    """The tensors by key, without what wrappers put before all keys, unless the model's `own` keys begin so, too.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -35,7 +37,7 @@ def read_weights(weights: Mapping[str, Tensor] | nn.Module | str | os.PathLike[s
         return dict(unwrapped(weights).state_dict())
     if not isinstance(weights, Mapping):
         weights = _read_file(Path(weights).expanduser())
-    return _without_prefix(_contained(weights))
+    return _without_prefix(_contained(weights), own)
 
 
 def _read_file(path: Path) -> object:
@@ -81,8 +83,12 @@ def _contained(weights: object) -> Mapping[str, Tensor]:
     raise WeightsError(f"weights must be a state_dict, a mapping from key to tensor, but {others[0]!r} is no tensor.")
 
 
-def _without_prefix(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _without_prefix(weights: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Tensor]:
     for prefix in PREFIXES:
-        if weights and all(key.startswith(prefix) for key in weights):
-            return _without_prefix({key.removeprefix(prefix): tensor for key, tensor in weights.items()})
+        if (
+            weights
+            and all(str(key).startswith(prefix) for key in weights)
+            and not any(k.startswith(prefix) for k in own)
+        ):
+            return _without_prefix({key.removeprefix(prefix): tensor for key, tensor in weights.items()}, own)
     return dict(weights)
