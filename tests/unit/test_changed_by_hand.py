@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tiny_training import two_classes
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
@@ -33,6 +34,7 @@ from course_lib.architecture import (
 from course_lib.architecture.building import Network
 from course_lib.models import freeze, merge_model, optimize_for_inference, unfreeze
 from course_lib.models.current import current_value, unwrapped
+from course_lib.training import Recipe, fit
 
 VALUE = seq(
     conv(8, 3).named("first"),
@@ -204,6 +206,15 @@ def test_frozen_statistics_stay_in_training_until_unfrozen() -> None:
     freeze(twin, keep_statistics=False)
     twin.train()(images())
     assert not torch.equal(twin.norm.bn.running_mean, before)
+
+
+def test_fit_trains_what_is_not_frozen_and_nothing_else() -> None:
+    trained = build(conv(4, 3).named("trunk") >> global_avg_pool() >> linear(2).named("fc"), 1)
+    freeze(trained.trunk)
+    before = {key: tensor.clone() for key, tensor in trained.state_dict().items()}
+    fit(trained, two_classes(), Recipe(epochs=1, batch_size=16, ema_decay=0.0), progress=False, device="cpu")
+    moved = {key for key, tensor in trained.state_dict().items() if not torch.equal(tensor, before[key])}
+    assert moved == {"fc.linear.weight", "fc.linear.bias"}
 
 
 def test_a_classifier_exchanged_by_its_name() -> None:
