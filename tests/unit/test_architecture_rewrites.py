@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import architectures
 
@@ -104,6 +104,16 @@ def test_every_place_is_reached() -> None:
 def test_what_has_no_such_kernel_stays_equal(value: Node) -> None:
     assert factorize(value, 11) == value
     assert rewrite(value, lambda node, _: node) == value
+
+
+@given(architectures(), st.sampled_from([2, 3, 5]), st.sampled_from(["peel", "row", "column"]))
+def test_rewritten_networks_give_the_same_grid_and_see_the_same_pixels(value: Node, size: int, how: str) -> None:
+    try:
+        before = total(value, (3, 30, 28))
+    except ArchitectureError:
+        assume(False)
+    rewritten = split_5x5(value) if how == "peel" else factorize(value, size, first=how)
+    assert total(rewritten, (3, 30, 28)).signal == before.signal
 
 
 @given(architectures(), st.integers(1, 4))
