@@ -78,12 +78,10 @@ class BranchesModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.widths is None:
             return torch.cat([path(x) for path in self.children()], dim=1)
-        outputs, start = [], 0
-        for path, width in zip(self.children(), self.widths, strict=True):
+        shares, outputs = x.split(self.widths, dim=1), []
+        for number, path in enumerate(self.children()):
             goes_on = isinstance(path, nn.Sequential) and not len(path)
-            part = x.narrow(1, start, width)
-            outputs.append(part if goes_on else path(_without_gaps(part, x)))
-            start += width
+            outputs.append(shares[number] if goes_on else path(_without_gaps(shares[number], x)))
         return torch.cat(outputs, dim=1)
 
 
@@ -122,8 +120,8 @@ class Network(nn.Sequential):
         name: of the network, where it has one.
 
     Raises:
-        ArchitectureError: from the call, before anything runs, if the input is not (N, in_channels, height, width) or
-            is too small; the message states the smallest size.
+        ArchitectureError: from the call, before anything runs, if the input is not (N, in_channels, height, width), is
+            too small, or not of the weights' type; the message states the smallest size or the type.
     """
 
     architecture: Sequence | None = None

@@ -125,6 +125,8 @@ def test_output_channels_survive(value: Node, in_channels: int) -> None:
     ("make", "sentence"),
     [
         (lambda: peel_3x3(conv(8, 4), 4), "odd kernel_size of at least 5, such as 5 or 7; got 4"),
+        (lambda: factorize(3, conv(8, 3)), r"at least 2 can be factorised; got Conv\("),
+        (lambda: factorize(3, 3), "a rewrite takes a value such as .* first; got 3"),
         (lambda: factorize(conv(8, 3), 1), "at least 2 can be factorised; got 1"),
         (lambda: factorize(conv(8, 3), 3, first="diagonal"), "'row' or 'column'; got 'diagonal'"),
     ],
