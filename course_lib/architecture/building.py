@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
-from functools import singledispatch
+from collections.abc import Callable
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -105,12 +106,10 @@ class BranchesModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.widths is None:
             return torch.cat([path(x) for path in self.children()], dim=1)
-        outputs, start = [], 0
-        for path, width in zip(self.children(), self.widths, strict=True):
+        shares, outputs = x.split(self.widths, dim=1), []
+        for number, path in enumerate(self.children()):
             goes_on = isinstance(path, nn.Sequential) and not len(path)
-            part = x.narrow(1, start, width)
-            outputs.append(part if goes_on else path(_without_gaps(part, x)))
-            start += width
+            outputs.append(shares[number] if goes_on else path(_without_gaps(shares[number], x)))
         return torch.cat(outputs, dim=1)
 
 
@@ -160,8 +159,8 @@ class Network(Chain):
         name: of the network, where it has one.
 
     Raises:
-        ArchitectureError: from the call, before anything runs, if the input is not (N, in_channels, height, width) or
-            is too small; the message states the smallest size.
+        ArchitectureError: from the call, before anything runs, if the input is not (N, in_channels, height, width), is
+            too small, or not of the weights' type; the message states the smallest size or the type.
     """
 
     architecture: Sequence | None = None
@@ -174,6 +173,8 @@ class Network(Chain):
         sequential, _ = _build(value, Signal.of_channels(in_channels), "")
         network = cls(OrderedDict(sequential.named_children()))
         network.architecture, network.in_channels = value, in_channels
+        # Made before the first call, as torch.compile makes no types.
+        _outputs_type(tuple(part.name for part in reversed(value.layers) if isinstance(part, Auxiliary)))
         # Counted once, so that a call compares integers; heads run, and may need more pixels, in training only.
         network._smallest = {heads: smallest_input(value, heads=heads) for heads in (False, True)}
         return network
@@ -196,8 +197,11 @@ class Network(Chain):
     def _takes(self, dtype: torch.dtype) -> bool:
         """Whether the network computes with images of this type."""
         weight = next(self.parameters(), None)
-        as_weights = weight is None or dtype == weight.dtype or torch.is_autocast_enabled(weight.device.type)
-        return dtype.is_floating_point and as_weights
+        if weight is None or dtype == weight.dtype:
+            return dtype.is_floating_point
+        device = weight.device.type
+        autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        return dtype.is_floating_point and autocast
 
     def _check_input(self, x: Tensor) -> None:
         name = self.name or "the network"
@@ -241,12 +245,16 @@ def build(value: Node, in_channels: int) -> Network:
 def network_outputs(heads: tuple[str, ...], values: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """The named tuple of logits and the logits of `heads`. It pickles as a call of this function, which torch.load
     takes for safe, as it runs nothing from the file."""
+    return _outputs_type(heads)(*values)
+
+
+def _outputs_type(heads: tuple[str, ...]) -> type:
     # Not functools.cache, which torch.compile warns of.
     if heads not in _OUTPUTS_TYPES:
         kind = namedtuple("NetworkOutputs", ("logits", *heads))
         kind.__reduce__ = lambda outputs: (network_outputs, (outputs._fields[1:], tuple(outputs)))
         _OUTPUTS_TYPES[heads] = kind
-    return _OUTPUTS_TYPES[heads](*values)
+    return _OUTPUTS_TYPES[heads]
 
 
 torch.serialization.add_safe_globals([network_outputs])
@@ -266,72 +274,30 @@ def _build(node: Node, signal: Signal, path: str) -> tuple[nn.Module, Signal]:
             f"{path}: the size of the input of '{node.describe()}' is not fixed; put global_avg_pool() or "
             "adaptive_avg_pool(...) before it."
         )
-    return module_of(node, signal.shape, built), end
+    return MODULES[type(node)](node, signal.shape, built), end
 
 
-@singledispatch
-def module_of(node: Node, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
-    """The module that a part becomes, for inputs of `shape` and with its own parts already built: what a new kind of
-    layer registers here."""
-    raise TypeError(f"build knows no {type(node).__name__}")
-
-
-@module_of.register
-def _(node: Sequence, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
-    return Chain(parts)
-
-
-@module_of.register
-def _(node: Branches, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
-    return BranchesModule(parts, node.widths)
-
-
-@module_of.register
-def _(node: Residual, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
-    return ResidualModule(parts["inner"], node)
-
-
-@module_of.register
-def _(node: Auxiliary, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
-    return AuxiliaryModule(parts["head"], node.weight)
-
-
-@module_of.register
-def _(node: Conv, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
-    return ConvUnit(node, shape[0])
-
-
-@module_of.register
-def _(node: NormAct, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
-    return NormActUnit(node, shape[0])
-
-
-@module_of.register
-def _(node: Linear, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
-    return LinearUnit(node, prod(shape))
-
-
-@module_of.register
-def _(node: Pool, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
+def _pool(node: Pool) -> nn.Module:
     window = (node.kernel_size, node.stride, node.pad)
     if node.kind == "max":
         return nn.MaxPool2d(*window, ceil_mode=node.padding == "ceil")
     return nn.AvgPool2d(*window, ceil_mode=node.padding == "ceil", count_include_pad=node.count_include_pad)
 
 
-@module_of.register
-def _(node: AdaptiveAvgPool, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
-    return nn.AdaptiveAvgPool2d(node.grid)
-
-
-@module_of.register
-def _(node: Dropout, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
-    return nn.Dropout(node.p)
-
-
-@module_of.register
-def _(node: LocalResponseNorm, shape: Shape, parts: OrderedDict[str, nn.Module]) -> nn.Module:
-    return LocalResponseNormUnit(node.size)
+# The module that each kind of part becomes, for inputs of `shape` and with its own `parts` already built.
+MODULES: dict[type[Node], Callable[[Any, Shape, OrderedDict[str, nn.Module]], nn.Module]] = {
+    Sequence: lambda node, shape, parts: Chain(parts),
+    Branches: lambda node, shape, parts: BranchesModule(parts, node.widths),
+    Residual: lambda node, shape, parts: ResidualModule(parts["inner"], node),
+    Auxiliary: lambda node, shape, parts: AuxiliaryModule(parts["head"], node.weight),
+    Conv: lambda node, shape, parts: ConvUnit(node, shape[0]),
+    NormAct: lambda node, shape, parts: NormActUnit(node, shape[0]),
+    Linear: lambda node, shape, parts: LinearUnit(node, prod(shape)),
+    Pool: lambda node, shape, parts: _pool(node),
+    AdaptiveAvgPool: lambda node, shape, parts: nn.AdaptiveAvgPool2d(node.grid),
+    Dropout: lambda node, shape, parts: nn.Dropout(node.p),
+    LocalResponseNorm: lambda node, shape, parts: LocalResponseNormUnit(node.size),
+}
 
 
 def _activation(name: str, inplace: bool = True) -> nn.Module:

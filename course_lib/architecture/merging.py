@@ -78,7 +78,7 @@ def merge_siblings(value: Node, *, alike: bool = False) -> Node:
         """Equal for neighbouring paths whose first layers can become one."""
         index, path = numbered
         conv = _opening(path)
-        if not isinstance(conv, Conv) or not _is_pointwise(conv):
+        if not isinstance(conv, Conv) or not conv.mixes_channels:
             return (index,)
         return ("1x1", conv.stride, conv.bias, *((conv.norm, conv.activation, conv.eps) if alike else ()))
 
@@ -123,7 +123,7 @@ def modules_of(node: Node) -> tuple[str, ...]:
 
 def _commute(pool: Node, conv: Node) -> bool:
     """Whether a convolution after a pool gives the same before it, at the same cost."""
-    if not (isinstance(pool, Pool) and isinstance(conv, Conv) and _is_pointwise(conv) and conv.stride == (1, 1)):
+    if not (isinstance(pool, Pool) and isinstance(conv, Conv) and conv.mixes_channels and conv.stride == (1, 1)):
         return False
     keeps_grid = pool.stride == (1, 1) and pool.padding == "same" and all(size % 2 for size in pool.kernel_size)
     return pool.kind == "avg" and keeps_grid and not (conv.bias and pool.count_include_pad)
@@ -177,10 +177,6 @@ def _after(conv: Conv) -> Node:
 
 def _origin(layers: list[Conv] | tuple[Conv, ...]) -> tuple[str, ...]:
     return tuple(origin for layer in layers for origin in layer.origin)
-
-
-def _is_pointwise(conv: Conv) -> bool:
-    return conv.kernel_size == (1, 1) and conv.groups == 1
 
 
 def _with_origins(node: Node, path: str) -> Node:

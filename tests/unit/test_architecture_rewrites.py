@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import architectures
 
@@ -106,6 +106,16 @@ def test_what_has_no_such_kernel_stays_equal(value: Node) -> None:
     assert rewrite(value, lambda node, _: node) == value
 
 
+@given(architectures(), st.sampled_from([2, 3, 5]), st.sampled_from(["peel", "row", "column"]))
+def test_rewritten_networks_give_the_same_grid_and_see_the_same_pixels(value: Node, size: int, how: str) -> None:
+    try:
+        before = total(value, (3, 30, 28))
+    except ArchitectureError:
+        assume(False)
+    rewritten = split_5x5(value) if how == "peel" else factorize(value, size, first=how)
+    assert total(rewritten, (3, 30, 28)).signal == before.signal
+
+
 @given(architectures(), st.integers(1, 4))
 def test_output_channels_survive(value: Node, in_channels: int) -> None:
     assert out_channels(factorize(split_5x5(value), 3), in_channels) == out_channels(value, in_channels)
@@ -115,6 +125,8 @@ def test_output_channels_survive(value: Node, in_channels: int) -> None:
     ("make", "sentence"),
     [
         (lambda: peel_3x3(conv(8, 4), 4), "odd kernel_size of at least 5, such as 5 or 7; got 4"),
+        (lambda: factorize(3, conv(8, 3)), r"at least 2 can be factorised; got Conv\("),
+        (lambda: factorize(3, 3), "a rewrite takes a value such as .* first; got 3"),
         (lambda: factorize(conv(8, 3), 1), "at least 2 can be factorised; got 1"),
         (lambda: factorize(conv(8, 3), 3, first="diagonal"), "'row' or 'column'; got 'diagonal'"),
     ],

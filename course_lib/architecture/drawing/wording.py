@@ -16,7 +16,6 @@ NOTES = (
     (r"\S/\d", "/2: stride 2"),
     (r" V\b", "V: valid, no padding"),
     (r"conv .* linear$", "linear: no ReLU"),
-    (r" in \d+ groups", "in n groups: each group of filters reads its own share of the channels"),
     (r"loss ×", "dashed, loss × w: auxiliary head with weight w in the loss, in training only"),
     (r"\d·\d|\S \| \S", "a | b: branches side by side; a·b: one after another (1×1 reductions left out)"),
 )

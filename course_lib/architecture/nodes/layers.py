@@ -190,6 +190,11 @@ class Conv(_Normed, _Sliding):
         return shape[0] // self.groups * self.channels * prod(self.kernel_size)
 
     @property
+    def mixes_channels(self) -> bool:
+        """Whether it mixes all channels of a place, and nothing else."""
+        return self.kernel_size == (1, 1) and self.groups == 1
+
+    @property
     def role(self) -> Role:
         if self.kernel_size == (1, 1):
             return "pointwise"
