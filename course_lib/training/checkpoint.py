@@ -130,9 +130,8 @@ def load_hashed(path: Path) -> State:
     try:
         content, recorded = path.read_bytes(), hash_path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        hint = (
-            "" if hash_path(path).exists() else f" Where {path.name} was copied from, copy {hash_path(path).name} too."
-        )
+        alone = path.exists() and not hash_path(path).exists()
+        hint = f" If {path.name} was copied, copy {hash_path(path).name} too." if alone else ""
         raise DamagedCheckpointError(f"Cannot read {path} and its SHA-256 ({error}).{hint}") from error
     if recorded.split()[:1] != [hashlib.sha256(content).hexdigest()]:
         raise DamagedCheckpointError(f"{path} is truncated or altered: its SHA-256 is not the recorded one.")

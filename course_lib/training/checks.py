@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,14 @@ from course_lib.errors import CourseError
 from course_lib.training import distributed
 from course_lib.training.augment import normalize
 from course_lib.training.freezing import training_mode
+
+
+class Normalization(Protocol):
+    """What images are normalised with, and what the logits mean: an `ImageData` has it, and a `SavedModel`."""
+
+    classes: tuple[str, ...]
+    mean: Tensor
+    std: Tensor
 
 
 def check_model(model: nn.Module) -> None:
@@ -29,15 +38,13 @@ def check_model(model: nn.Module) -> None:
             )
 
 
-def check_normalization(data: object) -> None:
+def check_normalization(data: Normalization) -> None:
     """CourseError unless each channel of the images can be normalised: finite mean and std, std above 0."""
-    mean: Tensor = data.mean
-    std: Tensor = data.std
-    for channel, (average, spread) in enumerate(zip(mean.tolist(), std.tolist(), strict=True)):
+    for channel, (average, spread) in enumerate(zip(data.mean.tolist(), data.std.tolist(), strict=True)):
         if not (abs(average) < float("inf") and 0 < spread < float("inf")):
             raise CourseError(
-                f"Channel {channel} of the images cannot be normalised: its mean is {average:g} and its standard deviation "
-                f"{spread:g}; give a finite mean and a std above 0 (1 for a channel that never changes)."
+                f"Channel {channel} of the images cannot be normalised: its mean is {average:g}, its std {spread:g}; give "
+                "a finite mean and a std above 0 (1 for a channel that never changes)."
             )
 
 

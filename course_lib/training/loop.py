@@ -182,7 +182,7 @@ class TrainingLoop:
         raise self._diverged(f"The loss is {losses[step].item()} at step {step + 1} of", step)
 
     def _diverged(self, what: str, step: int) -> DivergedError:
-        """The images are finite, as `check_normalization` has seen to: what is left to change is how they are learned."""
+        """The images are finite, as `check_normalization` sees to: what can be changed is how they are learned."""
         return DivergedError(
             f"{what} epoch {len(self.history) + 1}, learning rate {self.learning_rate(step):.3g}; try "
             f"learning_rate={self.recipe.learning_rate / 10:.3g}, a longer warm-up, or batch norm in the model."
@@ -190,8 +190,8 @@ class TrainingLoop:
 
 
 def head_weights(model: nn.Module) -> dict[str, float]:
-    """The weight that a built network's value gives the loss of each auxiliary head, by the head's name; the network may
-    be wrapped, as by `torch.compile` or DataParallel."""
+    """The weight that a built network's value gives the loss of each auxiliary head, by the head's name. The network
+    may be wrapped, as by `torch.compile` or DataParallel."""
     parts = model.named_modules()
     return {path.rpartition(".")[2]: part.weight for path, part in parts if isinstance(part, AuxiliaryModule)}
 
