@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from numbers import Real
 from typing import Any
 
 from course_lib.architecture import ArchitectureError, Auxiliary, Sequence, seq
+from course_lib.whole_numbers import whole_number
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,28 @@ def architecture(name: str, num_classes: int = 1000, aux: bool = False, **option
     for option in options:
         if option not in known.options:
             raise ArchitectureError(f"{name} has no option {option!r}; its options are {', '.join(known.options)}.")
+        _check_kind(option, options[option], known.options[option])
     if known.has_heads:
         return known.make(num_classes, aux, **options)
     if aux:
         with_heads = ", ".join(other for other in NETWORKS if NETWORKS[other].has_heads)
         raise ArchitectureError(f"{name} has no auxiliary heads, so use aux=False; {with_heads} have them.")
     return known.make(num_classes, **options)
+
+
+def _check_kind(option: str, value: object, default: object) -> None:
+    """Raises ArchitectureError unless an option's value is of the kind of its default; of text the network itself checks
+    more."""
+    if isinstance(default, bool):
+        fits, kind = isinstance(value, bool), "True or False"
+    elif isinstance(default, int):
+        fits, kind = whole_number(value) is not None, "a whole number"
+    elif isinstance(default, float):
+        fits, kind = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value), "a number"
+    else:
+        return
+    if not fits:
+        raise ArchitectureError(f"option {option} must be {kind}; got {value!r}.")
 
 
 def check_count(what: str, count: object) -> None:

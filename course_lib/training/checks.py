@@ -43,8 +43,8 @@ def check_normalization(data: Normalization) -> None:
     for channel, (average, spread) in enumerate(zip(data.mean.tolist(), data.std.tolist(), strict=True)):
         if not (abs(average) < float("inf") and 0 < spread < float("inf")):
             raise CourseError(
-                f"Channel {channel} of the images cannot be normalised: its mean is {average:g}, its std {spread:g}; give "
-                "a finite mean and a std above 0 (1 for a channel that never changes)."
+                f"Channel {channel} of the images cannot be normalised: its mean is {average:g}, its std {spread:g}; "
+                "give a finite mean and a std above 0 (1 for a channel that never changes)."
             )
 
 
