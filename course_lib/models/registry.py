@@ -98,8 +98,8 @@ def architecture(name: str, num_classes: int = 1000, aux: bool = False, **option
 
 
 def _check_kind(option: str, value: object, default: object) -> None:
-    """Raises ArchitectureError unless an option's value is of the kind of its default; of text the network itself checks
-    more."""
+    """Raises ArchitectureError unless an option's value is of the kind of its default; a text is checked by the
+    network itself."""
     if isinstance(default, bool):
         fits, kind = isinstance(value, bool), "True or False"
     elif isinstance(default, int):
