@@ -5,7 +5,6 @@ from course_lib.training.augment import augment, normalize
 from course_lib.training.checkpoint import CheckpointError, Checkpoints
 from course_lib.training.evaluation import Evaluation, evaluate, predict_logits
 from course_lib.training.fitting import fit
-from course_lib.training.freezing import freeze, unfreeze
 from course_lib.training.loop import DivergedError, head_weights
 from course_lib.training.losses import LabelSmoothingLoss, auxiliary_loss
 from course_lib.training.machine import default_device, has_bf16
@@ -25,7 +24,6 @@ __all__ = [
     "default_device",
     "evaluate",
     "fit",
-    "freeze",
     "has_bf16",
     "head_weights",
     "normalize",
@@ -33,5 +31,4 @@ __all__ = [
     "quick",
     "sgd_cosine",
     "szegedy_2016",
-    "unfreeze",
 ]

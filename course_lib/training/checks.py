@@ -12,7 +12,6 @@ from course_lib.datasets import ImageData
 from course_lib.errors import CourseError
 from course_lib.training import distributed
 from course_lib.training.augment import normalize
-from course_lib.training.freezing import training_mode
 
 
 class Normalization(Protocol):
@@ -65,8 +64,7 @@ def check_batch_norm(model: nn.Module, data: ImageData, steps: int) -> None:
     processes, smallest = distributed.world_size(), len(data.train) // steps
     if smallest // processes > 1:
         return
-    probe = copy.deepcopy(model)
-    training_mode(probe)
+    probe = copy.deepcopy(model).train()
     devices = range(torch.cuda.device_count())
     try:
         with torch.no_grad(), torch.random.fork_rng(devices):

@@ -46,7 +46,7 @@ def fit(
     Args:
         model: takes float32 (N, C, H, W), gives logits (N, classes); in training it may give a named tuple (logits,
             then those of auxiliary heads). Its parameters are float32. Of a part whose parameters are frozen by
-            `requires_grad_(False)` batch norms still measure the images; `freeze` stops that, too.
+            `requires_grad_(False)` batch norms still measure the images; `course_lib.models.freeze` stops that, too.
         data: moved to the device once, as uint8, and must fit there.
         recipe: how to train.
         device: where; default is CUDA, else MPS, else the CPU.

@@ -21,7 +21,6 @@ from course_lib.training.augment import Moves, draw_moves, move, normalize
 from course_lib.training.averaging import average_weights
 from course_lib.training.checks import check_batch_norm, check_model, check_normalization, check_shares
 from course_lib.training.evaluation import Evaluation, check_logits, evaluate
-from course_lib.training.freezing import training_mode
 from course_lib.training.logs import Row
 from course_lib.training.losses import LabelSmoothingLoss, auxiliary_loss
 from course_lib.training.machine import autocast, has_bf16
@@ -84,7 +83,7 @@ class TrainingLoop:
     def epoch(self, after_step: Callable[[], None]) -> Row:
         """One pass over the training images in a new order, or the rest of one, then a look at the test images."""
         part = self.part = self.part or self._new_epoch()
-        training_mode(self.forward)
+        self.forward.train()
         count, started = len(self.data.train), time.perf_counter() - part.seconds
         # Sums stay on the device: reading them with .item() would make every step wait for the GPU.
         for step, batch in islice(enumerate(part.order.tensor_split(self.steps)), part.step, None):
