@@ -79,9 +79,9 @@ def test_a_bad_field_is_named_with_its_range(field, value, says):
         Recipe(**{field: value})
 
 
-def test_numbers_of_numpy_become_pythons():
-    recipe = Recipe(epochs=np.int64(3), learning_rate=np.float64(0.1))
-    assert (type(recipe.epochs), type(recipe.learning_rate)) == (int, float)
+def test_numbers_of_numpy_and_torch_become_pythons():
+    recipe = Recipe(epochs=np.int64(3), learning_rate=np.float64(0.1), pad=torch.tensor(1))
+    assert (type(recipe.epochs), type(recipe.learning_rate), type(recipe.pad)) == (int, float, int)
 
 
 def test_gradients_are_clipped_to_the_norm():
