@@ -105,7 +105,7 @@ def _check_network(arguments: argparse.Namespace) -> None:
     try:
         with torch.device("meta"):
             parameters = sum(parameter.numel() for parameter in build(value, 3).parameters())
-    except RuntimeError:  # sizes beyond 64 bits
+    except (OverflowError, RuntimeError, ValueError):  # torch's, of sizes beyond 64 bits
         parameters = 2**63
     # As many gradients as weights, and at least one number more for each in optimizer or average.
     if parameters * 4 * 3 > _memory():

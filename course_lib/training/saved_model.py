@@ -13,6 +13,7 @@ from torch import Tensor
 from course_lib.architecture import build
 from course_lib.architecture.building import Network
 from course_lib.datasets import ImageData
+from course_lib.errors import CourseError
 from course_lib.models import architecture, create_model
 from course_lib.training.checkpoint import CheckpointError, load_hashed, save_hashed
 from course_lib.whole_numbers import whole_number
@@ -77,7 +78,7 @@ def _problem(content: dict[str, Any]) -> str | None:
     """What is wrong with a file's content; None where nothing is."""
     names = [field.name for field in fields(SavedModel)]
     if set(content) != set(names):
-        return f"it has no {', '.join(sorted(map(str, set(names) ^ set(content))))} alone"
+        return f"it has not the parts {', '.join(names)}, and no others"
     checks = {
         "name": isinstance(content["name"], str),
         "aux": isinstance(content["aux"], bool),
@@ -107,8 +108,10 @@ def _misfit(content: dict[str, Any]) -> str | None:
         value = architecture(content["name"], len(content["classes"]), content["aux"], **content["options"])
         with torch.device("meta"):
             model = build(value, content["image_shape"][0])
-    except (TypeError, ValueError, RuntimeError) as error:
+    except CourseError as error:
         return str(error).rstrip(".")
+    except (OverflowError, RuntimeError, TypeError, ValueError):  # torch's, of sizes beyond 64 bits
+        return f"no {content['name']} can be built with its options"
     wanted = {name: (weights.shape, weights.dtype) for name, weights in model.state_dict().items()}
     given = {name: (weights.shape, weights.dtype) for name, weights in content["weights"].items()}
     if wanted != given:
