@@ -84,11 +84,11 @@ def architecture(name: str, num_classes: int = 1000, aux: bool = False, **option
             `aux=True` where the paper has no heads.
     """
     known = entry(name)
-    check_count("num_classes", num_classes)
+    num_classes = check_count("num_classes", num_classes)
     for option in options:
         if option not in known.options:
             raise ArchitectureError(f"{name} has no option {option!r}; its options are {', '.join(known.options)}.")
-        _check_kind(option, options[option], known.options[option])
+        options[option] = _of_kind(option, options[option], known.options[option])
     if known.has_heads:
         return known.make(num_classes, aux, **options)
     if aux:
@@ -97,25 +97,32 @@ def architecture(name: str, num_classes: int = 1000, aux: bool = False, **option
     return known.make(num_classes, **options)
 
 
-def _check_kind(option: str, value: object, default: object) -> None:
-    """Raises ArchitectureError unless an option's value is of the kind of its default; a text is checked by the
-    network itself."""
+def _of_kind(option: str, value: object, default: object) -> object:
+    """An option's value, a whole number as an int.
+
+    Raises:
+        ArchitectureError: it is not of the kind of its default. A text is checked by the network itself.
+    """
     if isinstance(default, bool):
         fits, kind = isinstance(value, bool), "True or False"
     elif isinstance(default, int):
         fits, kind = whole_number(value) is not None, "a whole number"
+        value = whole_number(value) if fits else value
     elif isinstance(default, float):
         fits, kind = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value), "a number"
     else:
-        return
+        return value
     if not fits:
         raise ArchitectureError(f"option {option} must be {kind}; got {value!r}.")
+    return value
 
 
-def check_count(what: str, count: object) -> None:
-    """Raises ArchitectureError unless `count` is a whole number of at least 1."""
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+def check_count(what: str, count: object) -> int:
+    """`count` as an int; ArchitectureError unless it is a whole number of at least 1."""
+    number = whole_number(count)
+    if number is None or number < 1:
         raise ArchitectureError(f"{what} must be a whole number of at least 1; got {count!r}.")
+    return number
 
 
 def list_models() -> list[str]:

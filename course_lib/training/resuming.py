@@ -62,10 +62,12 @@ def _layers(model: nn.Module) -> dict[str, str]:
 
 def _settings(model: nn.Module) -> Identity:
     """What makes a network what it is beside its weights: the public arguments of its modules, such as a pool's kernel,
-    a dropout's rate, or the weight of an auxiliary head."""
+    a dropout's rate, or the weight of an auxiliary head. A module of the user's own may count in an attribute, so only
+    PyTorch's and the course's are asked."""
     return {
         f"network's {path}.{name}": list(value) if isinstance(value, tuple) else value
         for path, module in model.named_modules()
+        if type(module).__module__.startswith(("torch.nn.modules", "course_lib."))
         for name, value in vars(module).items()
         if not name.startswith("_") and name != "training" and _is_plain(value)
     }
