@@ -74,7 +74,7 @@ from course_lib.reporting.tables import Claim, paper_beside_measured, table
 from course_lib.teaching import Answer, Quiz, check_function
 from course_lib.training import RECIPES, Recipe, default_device, evaluate, normalize, predict_logits
 from course_lib.training.averaging import average_weights
-from course_lib.training.loop import Run
+from course_lib.training.loop import TrainingLoop
 
 # %% [markdown]
 # ## Four recipes
@@ -381,7 +381,7 @@ def he_init(value: Node, seed: int) -> nn.Module:
     return model
 
 
-run = Run(he_init(network, seed=0), data, RECIPES["szegedy_2016"], default_device(), None)
+run = TrainingLoop(he_init(network, seed=0), data, RECIPES["szegedy_2016"], default_device(), None)
 for batch in (torch.arange(20 * 32) % len(data.train)).split(32):
     run.step(batch, RECIPES["szegedy_2016"].learning_rate)
 roots = torch.cat([state["square_avg"].sqrt().flatten() for state in run.optimizer.state.values()]).cpu()
@@ -579,14 +579,14 @@ print(record.source)
 # ## Reading a loss curve
 #
 # Four runs of the network with batch norm, four epochs of 40 steps: with a rate that stays at 0.1 and with one that falls as a cosine, from two first weights each. Every
-# step is logged, and after every epoch both the weights themselves and their running average are judged on the test pictures. `Run` is what `fit` is made of;
+# step is logged, and after every epoch both the weights themselves and their running average are judged on the test pictures. `TrainingLoop` is what `fit` is made of;
 # `after_step` is called after each of its steps.
 
 
 # %%
-def logged(recipe: Recipe, bar: tqdm) -> tuple[pd.DataFrame, pd.DataFrame, Run]:
+def logged(recipe: Recipe, bar: tqdm) -> tuple[pd.DataFrame, pd.DataFrame, TrainingLoop]:
     """Loss of each step, and how many were right since the epoch began; judgements after each epoch; and the run at its end."""
-    run = Run(he_init(network, recipe.seed), data, recipe, default_device(), None)
+    run = TrainingLoop(he_init(network, recipe.seed), data, recipe, default_device(), None)
     steps, ends = [], []
 
     def after_step() -> None:

@@ -41,7 +41,7 @@ def create_model(
         ArchitectureError: as `network`, or if `in_channels` is not a whole number of at least 1.
     """
     value = network(name, num_classes, aux, **options)
-    check_count("in_channels", in_channels)
+    in_channels = check_count("in_channels", in_channels)
     # On "meta" PyTorch's own initialisation costs nothing: the values it would give are about to be replaced.
     with torch.device("meta"):
         model = build(value, in_channels)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -246,3 +247,25 @@ def test_the_ladder_of_small_networks_has_even_steps() -> None:
     macs = [total(network("small_inception", 10, depth=depth), (1, 28, 28)).macs for depth in range(1, 5)]
     assert [round(each / 1e6) for each in macs] == [23, 39, 55, 71]
     assert len({after - before for before, after in pairwise(macs)}) == 1
+
+
+def test_whole_numbers_of_numpy_and_torch_are_counts_and_options():
+    model = create_model("small_inception", np.int64(4), in_channels=torch.tensor(1), width=np.int32(32))
+    assert model(torch.rand(2, 1, 16, 16)).shape == (2, 4)
+    assert type(model.architecture.layers[0].channels) is int
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("googlenet", {"lrn": "false"}, "option lrn must be True or False; got 'false'"),
+        ("googlenet", {"lrn": 0}, "option lrn must be True or False; got 0"),
+        ("googlenet", {"dropout": None}, "option dropout must be a number; got None"),
+        ("googlenet_cifar", {"width": float("nan")}, "option width must be a number; got nan"),
+        ("small_inception", {"depth": 2.0}, "option depth must be a whole number; got 2.0"),
+        ("googlenet_bn", {"five_by_five": ["3x3"]}, "option five_by_five must be one of '5x5', '3x3'"),
+    ],
+)
+def test_an_option_of_another_kind_is_named(name, options, says):
+    with pytest.raises(ArchitectureError, match=says):
+        create_model(name, **options)
