@@ -58,7 +58,7 @@ def peel_3x3(value: Node, kernel_size: int, *, between: Activation = "relu") -> 
     Raises:
         ArchitectureError: if `kernel_size` is even or below 5, for which no such pair exists.
     """
-    if not isinstance(kernel_size, int) or kernel_size < 5 or kernel_size % 2 == 0:
+    if not hasattr(kernel_size, "__index__") or kernel_size < 5 or kernel_size % 2 == 0:
         raise ArchitectureError(f"peel_3x3: needs an odd kernel_size of at least 5, such as 5 or 7; got {kernel_size}.")
     inner = kernel_size - 2
 
@@ -91,7 +91,7 @@ def factorize(value: Node, kernel_size: int, *, between: Activation = "relu", fi
     Raises:
         ArchitectureError: if `kernel_size` is below 2 or `first` is neither "row" nor "column".
     """
-    if not isinstance(kernel_size, int) or kernel_size < 2:
+    if not hasattr(kernel_size, "__index__") or kernel_size < 2:
         raise ArchitectureError(f"factorize: a kernel_size of at least 2 can be factorised; got {kernel_size}.")
     if first not in ("row", "column"):
         raise ArchitectureError(f"factorize: first must be 'row' or 'column'; got {first!r}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -89,6 +90,11 @@ def test_input_channels_are_followed_through_branches() -> None:
     assert factorize(joined, 7).layers[2].channels == 32
     unknown = branches(seq(), conv(8, 1)) >> conv(16, 7)
     assert factorize(unknown, 7).layers[1].channels == 16
+
+
+def test_a_size_may_be_numpys() -> None:
+    assert factorize(conv(8, 7), np.int64(7)) == factorize(conv(8, 7), 7)
+    assert peel_3x3(conv(8, 7), np.int64(7)) == peel_3x3(conv(8, 7), 7)
 
 
 def test_every_place_is_reached() -> None:
