@@ -16,6 +16,6 @@ def classifier(num_classes: int, dropout_rate: float) -> Sequence:
 
 def check_option(name: str, value: object, choices: Collection[object]) -> None:
     """Raises ArchitectureError unless `value` is one of `choices`."""
-    if value not in choices:
+    if value not in tuple(choices):
         listed = ", ".join(map(repr, choices))
         raise ArchitectureError(f"option {name} must be one of {listed}; got {value!r}.")
