@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from course_lib.errors import CourseError
@@ -85,11 +86,13 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """The folder belongs to this process alone within the block; it is made if need be.
 
     The operating system holds the lock and drops it when the process ends, however it ends. Temporary files that a
-    killed process has left are removed. Where a disk knows no locks, as some network disks, there is none.
+    killed process has left are removed, and a folder made here that stayed empty. Where a disk knows no locks, as some
+    network disks, there is none.
 
     Raises:
         CourseError: another process has the folder, or no file can be made there; the message says which.
     """
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = _take(folder / LOCK)
@@ -100,12 +103,14 @@ def folder_lock(folder: Path) -> Iterator[None]:
             leftover.unlink(missing_ok=True)
         yield
     finally:
-        with contextlib.suppress(OSError):
-            if fcntl is None:  # there an open file cannot be removed
-                os.close(descriptor)
-            (folder / LOCK).unlink()
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
+        # Removed first, so that nobody locks a file that is about to go; Windows removes no open file.
+        steps = [(folder / LOCK).unlink, partial(os.close, descriptor)]
+        for step in steps if fcntl else reversed(steps):
+            with contextlib.suppress(OSError):
+                step()
+        if made:
+            with contextlib.suppress(OSError):  # not empty
+                folder.rmdir()
 
 
 def _take(path: Path) -> int:

@@ -25,9 +25,10 @@ examples:
   python -m course_lib train inception_v3 --aux --data voc_crops --root ~/data/VOCdevkit --image-size 299x299 \\
       --recipe adam_steps --set label_smoothing=0.1 --out runs/voc
 
-The same command goes on from the last checkpoint of a run that was stopped, killed or out of power. A checkpoint is
-written after each epoch, and after the step in work when the process gets the signal USR1 (kill -USR1 PID). In the
-folder of --out are, at the end, model.pt for `evaluate` and `predict`, history.csv, and checkpoints/.
+The same command goes on from the last checkpoint of a run that was stopped, killed or out of power; another network,
+recipe, number format (--float32) or other images are refused. A checkpoint is written after each epoch, and after the
+step in work when the process gets the signal USR1 (kill -USR1 PID). In the folder of --out, which one process at a time
+has, are, at the end, model.pt for `evaluate` and `predict`, history.csv, and checkpoints/.
 
 Several GPUs of one machine:
   torchrun --standalone --nproc-per-node 4 -m course_lib train ...

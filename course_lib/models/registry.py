@@ -110,7 +110,7 @@ def _of_kind(option: str, value: object, default: object) -> object:
     """An option's value, a whole number as an int.
 
     Raises:
-        ArchitectureError: it is not of the kind of its default. A text is checked by the network itself.
+        ArchitectureError: it is not of the kind of its default. Its range is checked by the network itself.
     """
     if isinstance(default, bool):
         fits, kind = isinstance(value, bool), "True or False"
@@ -119,6 +119,8 @@ def _of_kind(option: str, value: object, default: object) -> object:
         value = whole_number(value) if fits else value
     elif isinstance(default, float):
         fits, kind = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value), "a number"
+    elif isinstance(default, str):
+        fits, kind = isinstance(value, str), "text"
     else:
         return value
     if not fits:

@@ -80,6 +80,7 @@ def test_a_folder_of_another_process_is_refused_and_that_of_a_killed_one_taken_o
 def test_a_lock_ends_with_its_block_also_after_an_error(tmp_path):
     with pytest.raises(KeyError), folder_lock(tmp_path / "run"):
         raise KeyError
+    assert not (tmp_path / "run").exists(), "an empty folder was left"
     with folder_lock(tmp_path / "run"), pytest.raises(CourseError, match="in use"), folder_lock(tmp_path / "run"):
         pass
 
