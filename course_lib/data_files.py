@@ -7,7 +7,7 @@ PACKAGED = "_data"
 
 
 def data_folder(name: str) -> Path:
-    """The folder data/`name`: of the wheel where course_lib was installed from one, else of the repository around it."""
+    """The folder data/`name`: of the wheel where the course was installed from one, else of the repository."""
     library = Path(__file__).resolve().parent
     packaged = library / PACKAGED
     return (packaged if packaged.is_dir() else library.parent / "data") / name

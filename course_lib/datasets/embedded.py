@@ -46,5 +46,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DatasetError(
-            f"Cannot read {path}: {error.strerror}; {how_to_restore(path)}, or pass root= with the folder of the full data set."
+            f"Cannot read {path}: {error.strerror}; {how_to_restore(path)}, or pass root= with the folder of the full "
+            "data set."
         ) from error
