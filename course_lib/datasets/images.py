@@ -109,7 +109,7 @@ class ImageData:
             seed: which images are drawn; the same seed draws the same ones. Their order is kept.
 
         Raises:
-            DatasetError: a number is not between 1 and what the split holds.
+            DatasetError: a number is not between 1 and what the split holds, or the seed is no whole number from 0.
         """
         smaller = self
         if test is not None:
@@ -127,7 +127,8 @@ class ImageData:
         The training images are copied into memory.
 
         Raises:
-            DatasetError: `n` is not between 1 and one less than the number of training images.
+            DatasetError: `n` is not between 1 and one less than the number of training images, or the seed is no whole
+                number from 0.
         """
         held_out = self._draw(self.train, "training", n, len(self.train) - 1, seed)
         kept = torch.ones(len(self.train), dtype=torch.bool)
@@ -142,7 +143,10 @@ class ImageData:
                 f"{self.name}: {n!r} of {len(split):,} {split_name} images were asked for; "
                 f"give a whole number from 1 to {most:,}."
             )
-        return stratified_indices(split.labels, number, seed)
+        whole_seed = whole_number(seed)
+        if whole_seed is None or not 0 <= whole_seed < 2**64:
+            raise DatasetError(f"{self.name}: seed is {seed!r}; give a whole number from 0 to 2**64 - 1.")
+        return stratified_indices(split.labels, number, whole_seed)
 
 
 def stratified_indices(labels: Tensor, n: int, seed: int) -> Tensor:

@@ -87,6 +87,13 @@ def test_impossible_subset_is_refused(data, n):
 def test_whole_numbers_of_any_library_are_taken(data, n):
     assert indices_of(data.subset(train=n).train) == indices_of(data.subset(train=30).train)
     assert indices_of(data.hold_out(n).test) == indices_of(data.hold_out(30).test)
+    assert indices_of(data.subset(train=30, seed=n).train) == indices_of(data.subset(train=30, seed=30).train)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, None, "0", True])
+def test_a_seed_that_is_none_is_refused(data, seed):
+    with pytest.raises(DatasetError, match="toy: seed is .*; give a whole number from 0"):
+        data.subset(train=30, seed=seed)
 
 
 def test_impossible_test_subset_is_refused(data):
