@@ -92,7 +92,7 @@ def test_whole_numbers_of_any_library_are_taken(data, n):
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.5, None, "0", True])
 def test_a_seed_that_is_none_is_refused(data, seed):
-    with pytest.raises(DatasetError, match="toy: seed is .*; give a whole number from 0"):
+    with pytest.raises(DatasetError, match=r"toy: seed is .*; give a whole number from 0"):
         data.subset(train=30, seed=seed)
 
 
