@@ -26,7 +26,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "was trained on, and made grey for a network of grey images.",
         epilog="example: python -m course_lib predict cat.jpg dog.png --run runs/cifar",
     )
-    parser.add_argument("images", nargs="+", type=path, metavar="IMAGE", help="a PNG or JPEG file")
+    parser.add_argument(
+        "images", nargs="+", type=path, metavar="IMAGE", help="a PNG, JPEG, WebP, BMP, GIF or TIFF file"
+    )
     parser.add_argument(
         "--run", dest="folder", type=path, required=True, metavar="RUN", help="the folder given to `train` as --out"
     )
@@ -58,7 +60,7 @@ def _read(path: Path, saved: SavedModel) -> Tensor:
     import torch
     from torchvision.transforms.functional import rgb_to_grayscale
 
-    from course_lib.datasets.image_folder import read_image
+    from course_lib.datasets.image_files import read_image
 
     image = torch.from_numpy(read_image(str(path), saved.image_shape[1:]))
     return rgb_to_grayscale(image) if saved.image_shape[0] == 1 else image

@@ -12,7 +12,7 @@ import course_lib
 ROOT = Path(course_lib.__file__).parent
 # What stands on one line may not import one another; what stands below may import what stands above.
 ORDER = [
-    {"errors", "whole_numbers"},
+    {"errors", "whole_numbers", "data_files"},
     {"files"},
     {"architecture", "reporting", "recipes"},
     {"datasets", "models"},
