@@ -8,8 +8,6 @@ from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     import torch
 
@@ -82,7 +80,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, np.generic):  # a number of NumPy's is not what a checkpoint may hold
+            if type(value).__module__ == "numpy":  # a number of NumPy's is not what a checkpoint may hold
                 object.__setattr__(self, field.name, value.item())
         for name, least in {"epochs": 1, "batch_size": 1, "pad": 0, "seed": 0}.items():
             self._require(name, _is_whole(getattr(self, name), least), f"a whole number, {least} or more")
