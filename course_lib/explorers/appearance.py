@@ -14,29 +14,29 @@ STYLE = """
 .course-explorer {
     --explorer-size: var(--jp-content-font-size1, 14px);
     --jp-widgets-font-size: var(--explorer-size);
-    --jp-widgets-inline-height: calc(1.8 * var(--explorer-size));
+    --jp-widgets-inline-height: calc(1.75 * var(--explorer-size));
     font-size: var(--explorer-size);
-    container-type: inline-size;
-    overflow: hidden;
+    overflow: visible;
 }
 .course-explorer .explorer-controls { display: flex; flex-flow: row wrap; column-gap: 1em; overflow: visible; }
-.course-explorer .explorer-slider { flex: 1 1 23em; max-width: 34em; overflow: visible; }
-.course-explorer .explorer-slider .widget-text { flex: none; width: 14em; }
-.course-explorer .explorer-slider .widget-slider { flex: 1 1 8em; width: auto; min-width: 6em; }
-.course-explorer .explorer-choice { flex: 0 1 auto; overflow: visible; }
+.course-explorer .explorer-slider { flex: 1 1 20em; max-width: 34em; overflow: visible; }
+.course-explorer .explorer-slider .widget-text { flex: none; width: 13em; }
+.course-explorer .explorer-slider .widget-slider { flex: 1 1 6em; width: auto; min-width: 5em; }
+.course-explorer .explorer-choice { flex: 0 1 auto; align-items: baseline; overflow: visible; }
 .course-explorer .explorer-label { flex: none; justify-content: flex-end; text-align: right; }
 .course-explorer .widget-toggle-buttons { width: auto; overflow: visible; }
 .course-explorer .widget-toggle-button, .course-explorer .jupyter-button {
-    height: auto; line-height: 1.5; padding: 0 0.6em; margin: 1px; width: auto; font-size: inherit;
+    height: auto; line-height: 1.5; padding: 0 0.5em; margin: 1px; width: auto; font-size: inherit;
     color: var(--jp-ui-font-color1); border: 1px solid var(--jp-border-color1);
 }
 .course-explorer .widget-toggle-button.mod-active {
     color: var(--jp-layout-color0); background: var(--jp-content-font-color1); font-weight: 600;
     box-shadow: none;
 }
+.course-explorer .noUi-handle { background: var(--jp-brand-color1); border-color: var(--jp-brand-color1); }
 .course-explorer :focus-visible { outline: 3px solid var(--jp-brand-color1); outline-offset: 1px; }
 .course-explorer .explorer-picture .widget-html-content { overflow-x: auto; line-height: 0; }
-.course-explorer .explorer-picture img { width: 100%; min-width: 44em; max-width: 1080px; height: auto; }
+.course-explorer .explorer-picture img { width: 100%; min-width: 743px; max-width: 1080px; height: auto; }
 .course-explorer .explorer-summary [role=status] { font-size: calc(1.1 * var(--explorer-size)) !important; }
 .course-explorer .explorer-picture, .course-explorer .explorer-summary { height: auto; }
 """
@@ -45,10 +45,10 @@ SCRIPT = """
 const mark = this;
 const say = root => {
     for (const row of root.querySelectorAll('.explorer-slider')) {
-        const box = row.querySelector('input');
         for (const handle of row.querySelectorAll('.noUi-handle')) {
             handle.setAttribute('aria-label', row.querySelector('label').textContent);
-            handle.setAttribute('aria-valuetext', box.value);
+            const said = row.querySelector('.widget-readout').textContent;
+            if (said) handle.setAttribute('aria-valuetext', said);
         }
     }
     for (const row of root.querySelectorAll('.explorer-choice')) {

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from course_lib.errors import CourseError
 
-DIGITS = 3
+DIGITS = 2
 """Significant digits of a value on a logarithmic slider."""
 Values = Mapping[str, Any]
 """The value of each control by its name."""
@@ -33,9 +33,10 @@ class Slider:
         label: what a reader sees.
         value: the first one.
         low, high: both belong to the range.
-        step: between neighbouring values from `low` up; of a logarithmic slider, in powers of ten.
+        step: between neighbouring values from `low` up; of no meaning for a logarithmic slider.
         decimals: places after the point of every value; 0 makes it a whole number, unless the slider is logarithmic.
-        logarithmic: equal ways on the slider are equal factors. Any value of `DIGITS` significant digits is allowed.
+        logarithmic: each power of ten has the same room on the slider; the values are those of `DIGITS` significant
+            digits, `allowed_values` in all.
         enabled: whether it has an effect at present.
     """
 
@@ -56,10 +57,23 @@ class Slider:
         value = min(max(value, self.low), self.high)
         if self.logarithmic:
             return float(f"{value:.{DIGITS}g}")
-        # The tiny number makes up for steps such as 0.1, which no float holds exactly.
         steps = math.floor((value - self.low) / self.step + 0.5 + 1e-9)
-        stepped = self.low + min(steps, math.floor((self.high - self.low) / self.step + 1e-9)) * self.step
+        stepped = self.low + min(steps, self._steps) * self.step
         return round(stepped, self.decimals) if self.decimals else round(stepped)
+
+    def allowed_values(self) -> tuple[float, ...]:
+        """Every value, from `low` to `high`."""
+        if not self.logarithmic:
+            return tuple(self.nearest(self.low + step * self.step) for step in range(self._steps + 1))
+        powers = range(math.floor(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
+        leading = range(10 ** (DIGITS - 1), 10**DIGITS)
+        values = (float(f"{digits}e{power - DIGITS + 1}") for power in powers for digits in leading)
+        return tuple(value for value in values if self.low <= value <= self.high)
+
+    @property
+    def _steps(self) -> int:
+        # The tiny number makes up for steps such as 0.1, which no float holds exactly.
+        return math.floor((self.high - self.low) / self.step + 1e-9)
 
     def allowed(self) -> str:
         """The allowed values in words."""
@@ -86,6 +100,20 @@ class Choice:
     def nearest(self, value: Any) -> Any:
         """`value` if a button has it, else the first one."""
         return value if value in [option for _, option in self.options] else self.value
+
+    def allowed_values(self) -> tuple[float, ...]:
+        """Every value, from `low` to `high`."""
+        if not self.logarithmic:
+            return tuple(self.nearest(self.low + step * self.step) for step in range(self._steps + 1))
+        powers = range(math.floor(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
+        leading = range(10 ** (DIGITS - 1), 10**DIGITS)
+        values = (float(f"{digits}e{power - DIGITS + 1}") for power in powers for digits in leading)
+        return tuple(value for value in values if self.low <= value <= self.high)
+
+    @property
+    def _steps(self) -> int:
+        # The tiny number makes up for steps such as 0.1, which no float holds exactly.
+        return math.floor((self.high - self.low) / self.step + 1e-9)
 
     def allowed(self) -> str:
         """The allowed values in words."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log10
 from typing import Any
 
 import ipywidgets as widgets
 
 from course_lib.explorers.controls import Choice, Slider
 
-LABEL_WIDTH = "8.5em"
+LABEL_WIDTH = "8.2em"
 
 
 class SliderRow:
@@ -28,19 +27,20 @@ class SliderRow:
     def __init__(self, control: Slider, wish: Callable[[Any], None]) -> None:
         self.box = widgets.FloatText(control.value, step=_step(control), description=control.label)
         self.box.style.description_width = LABEL_WIDTH
-        kind = widgets.FloatLogSlider if control.logarithmic else widgets.FloatSlider
-        ends = [log10(end) if control.logarithmic else end for end in (control.low, control.high)]
-        self.main = kind(control.value, min=ends[0], max=ends[1], step=control.step, readout=False)
+        self.box.tooltip = control.label
+        self.main = _slider(control)
         self.widget = widgets.HBox([self.box, self.main]).add_class("explorer-slider")
         for widget in (self.box, self.main):
             widget.observe(wish, "value")
 
     def show(self, control: Slider, value: float) -> None:
         """Box and slider at `value`, with the range that `control` has at present."""
-        high = log10(control.high) if control.logarithmic else control.high
-        self.main.max = max(high, self.main.max)  # a slider moves its value into its range before it is told
+        if isinstance(self.main, widgets.FloatSlider):
+            # The end that was and the one that will be hold the value both until it is set.
+            self.main.max = max(control.high, self.main.max)
         self.main.value = self.box.value = value
-        self.main.max = high
+        if isinstance(self.main, widgets.FloatSlider):
+            self.main.max = control.high
         self.main.disabled = self.box.disabled = not control.enabled
 
 
@@ -64,6 +64,22 @@ class ChoiceRow:
     def show(self, control: Choice, value: Any) -> None:
         """The button of `value` pressed."""
         self.main.value = value
+
+
+def _slider(control: Slider) -> widgets.FloatSlider | widgets.SelectionSlider:
+    """The slider alone; what it would write beside itself, were it shown, is what a screen reader says."""
+    if control.logarithmic:  # the slider of ipywidgets' own for this moves what it is given to its steps
+        options = [(f"{value:g}", value) for value in control.allowed_values()]
+        return widgets.SelectionSlider(options=options, value=control.value, tooltip=control.label, readout=False)
+    return widgets.FloatSlider(
+        control.value,
+        min=control.low,
+        max=control.high,
+        step=control.step,
+        readout=False,
+        readout_format=f".{control.decimals}f",
+        tooltip=control.label,
+    )
 
 
 def _step(control: Slider) -> float:

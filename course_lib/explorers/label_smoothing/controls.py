@@ -27,13 +27,13 @@ class LabelSmoothingIdea(Idea):
     name = "epsilon"
     controls = (
         Slider("epsilon", "ε", 0.1, 0, 0.9, 0.01, decimals=2),
-        Choice("num_classes", "classes", SIZES[0], tuple((f"{size:,}", size) for size in SIZES)),
         Choice(
             "prior",
             "prior u",
             "uniform",
             (("uniform", "uniform"), ("class frequencies", "frequencies"), ("confusable classes", "confusable")),
         ),
+        Choice("num_classes", "classes", SIZES[0], tuple((f"{size:,}", size) for size in SIZES)),
         Choice("preset", "logits", BY_HAND, tuple((name, name) for name in PRESETS)),
         *LOGITS,
     )

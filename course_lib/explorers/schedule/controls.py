@@ -23,8 +23,8 @@ class ScheduleIdea(Idea):
     name = "schedule"
     controls = (
         Choice("recipe", "recipe", "szegedy_2016", tuple((name, name) for name in RECIPES)),
+        Slider("learning_rate", "rate", FIRST.learning_rate, 0.001, 0.5, logarithmic=True),
         Choice("schedule", "schedule", FIRST.schedule, tuple((name, name) for name in SCHEDULES)),
-        Slider("learning_rate", "rate", FIRST.learning_rate, 0.001, 0.5, 0.01, logarithmic=True),
         Slider("batch_size", "batch size", FIRST.batch_size, 16, 1024, 16),
         Slider("epochs", "epochs", FIRST.epochs, 1, 200),
         Slider(
