@@ -101,5 +101,5 @@ def test_the_plot_rises_with_the_norm() -> None:
 
 
 def test_the_summary_says_what_the_sliders_say() -> None:
-    summary = AuxiliaryExplorer(UPPER, 40, "trunk and head", "he").result.summary
+    summary = AuxiliaryExplorer(UPPER, 0.4, "trunk and head", "he").result.summary
     assert summary.startswith(f"Head after module {UPPER}, weight 0.4, He's first weights, batch norm everywhere.")

@@ -122,14 +122,14 @@ def test_optimum_follows_epsilon_until_a_logit_is_dragged() -> None:
     explorer = EpsilonExplorer()
     explorer.controls["preset"].value = "optimum"
     assert explorer.result.gap == pytest.approx(explorer.result.best_gap, abs=0.05)
-    for name, value in (("epsilon", 30), ("num_classes", "1000"), ("prior", "confusable")):
+    for name, value in (("epsilon", 0.3), ("num_classes", 1000), ("prior", "confusable")):
         explorer.controls[name].value = value
         assert explorer.controls["preset"].value == "optimum"
         assert explorer.result.loss == pytest.approx(explorer.result.least_loss, abs=0.002)
     before = explorer.controls["shirt"].value
-    explorer.controls["t_shirt"].value += 5
+    explorer.controls["t_shirt"].value += 0.5
     assert explorer.controls["preset"].value == "by hand"
-    explorer.controls["epsilon"].value = 10
+    explorer.controls["epsilon"].value = 0.1
     assert explorer.controls["shirt"].value == before
 
 

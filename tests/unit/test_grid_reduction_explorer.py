@@ -85,5 +85,5 @@ def test_the_chosen_way_stands_in_the_frame(number: int) -> None:
 
 def test_an_even_kernel_size_typed_into_the_box_becomes_odd() -> None:
     explorer = GridReductionExplorer()
-    explorer.controls["kernel_size"].value = 4
+    explorer.boxes["kernel_size"].value = 4
     assert explorer.result.kernel_size == explorer.controls["kernel_size"].value == 5

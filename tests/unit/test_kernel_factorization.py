@@ -92,7 +92,7 @@ def test_summary_says_when_a_stack_costs_more() -> None:
 
 def test_an_even_kernel_size_typed_into_the_box_becomes_odd() -> None:
     explorer = KernelFactorizationExplorer()
-    explorer.controls["kernel_size"].value = 8
+    explorer.boxes["kernel_size"].value = 8
     assert explorer.result.kernel_size == explorer.controls["kernel_size"].value == 9
 
 

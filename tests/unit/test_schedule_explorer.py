@@ -136,13 +136,13 @@ def test_choosing_a_recipe_moves_the_controls_to_it(first: str, second: str) -> 
 
 def test_a_shorter_run_shortens_the_warm_up() -> None:
     explorer = ScheduleExplorer("quick")
-    explorer.controls["warmup"].value = 70
+    explorer.controls["warmup_epochs"].value = 7
     explorer.controls["epochs"].value = 3
-    assert explorer.controls["warmup"].value == explorer.controls["warmup"].max == 29
+    assert explorer.controls["warmup_epochs"].value == explorer.controls["warmup_epochs"].max == 2.9
     assert explorer.result.recipe.warmup_epochs == 2.9
 
 
 def test_a_batch_size_typed_into_the_box_is_one_of_the_sliders() -> None:
     explorer = ScheduleExplorer()
-    explorer.controls["batch_size"].value = 100
-    assert explorer.controls["batch_size"].value == explorer.result.recipe.batch_size == 96
+    explorer.boxes["batch_size"].value = 100
+    assert explorer.boxes["batch_size"].value == explorer.controls["batch_size"].value == explorer.result.recipe.batch_size == 96
