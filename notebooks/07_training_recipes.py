@@ -203,7 +203,8 @@ from course_lib.explorers.schedule.result import schedule_rates
 
 shared = {"recipe": "szegedy_2016", "learning_rate": 0.045, "warmup_epochs": 0, "decay": 0.94, "decay_epochs": 2}
 means = {
-    schedule: schedule_rates(schedule=schedule, epochs=100, batch_size=32, **shared).mean for schedule in ("steps", "cosine")
+    schedule: schedule_rates(schedule=schedule, epochs=100, batch_size=32, **shared).mean
+    for schedule in ("steps", "cosine")
 }
 assert math.isclose(means["cosine"], 0.045 / 2, rel_tol=1e-3)
 print(

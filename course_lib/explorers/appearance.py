@@ -19,8 +19,8 @@ STYLE = """
     overflow: visible;
 }
 .course-explorer .explorer-controls { display: flex; flex-flow: row wrap; column-gap: 1em; overflow: visible; }
-.course-explorer .explorer-slider { flex: 1 1 20em; max-width: 34em; overflow: visible; }
-.course-explorer .explorer-slider .widget-text { flex: none; width: 13em; }
+.course-explorer .explorer-slider { flex: 1 1 20.5em; max-width: 34em; overflow: visible; }
+.course-explorer .explorer-slider .widget-text { flex: none; width: 13.8em; }
 .course-explorer .explorer-slider .widget-slider { flex: 1 1 6em; width: auto; min-width: 5em; }
 .course-explorer .explorer-choice { flex: 0 1 auto; align-items: baseline; overflow: visible; }
 .course-explorer .explorer-label { flex: none; justify-content: flex-end; text-align: right; }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from course_lib.explorers import EpsilonExplorer
 from course_lib.explorers.label_smoothing.picture import HEIGHT, WIDTH, draw_label_smoothing
-from course_lib.explorers.label_smoothing.result import SHOWN, LabelSmoothing, smooth_label, prior_of
+from course_lib.explorers.label_smoothing.result import SHOWN, LabelSmoothing, prior_of, smooth_label
 from course_lib.training import LabelSmoothingLoss
 
 LOGIT = st.floats(-5, 15)

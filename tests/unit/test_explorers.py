@@ -146,7 +146,9 @@ def test_box_slider_picture_and_sentence_state_the_same(kind: type[Explorer], da
                 page.do(explorer.controls[name], value)
             values = explorer.values
             assert {key: page.shows(widget) for key, widget in explorer.controls.items()} == values
-            assert {key: page.shows(box) for key, box in explorer.boxes.items()} == {k: values[k] for k in explorer.boxes}
+            assert {key: page.shows(box) for key, box in explorer.boxes.items()} == {
+                k: values[k] for k in explorer.boxes
+            }
             result = idea.result(values)
             assert explorer.result == result
             assert shown(explorer) == (idea.draw(result), result.summary)

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.explorers import GridReductionExplorer
-from course_lib.explorers.grid_reduction.picture import CONVOLVED, HEIGHT, INPUT, MACS_BAR, POOLED, WIDTH, draw_grid_reduction
+from course_lib.explorers.grid_reduction.picture import (
+    CONVOLVED,
+    HEIGHT,
+    INPUT,
+    MACS_BAR,
+    POOLED,
+    WIDTH,
+    draw_grid_reduction,
+)
 from course_lib.explorers.grid_reduction.result import WAYS, WayCost, reduce_grid
 from course_lib.explorers.kernel_factorization.result import megas
 
@@ -40,7 +48,9 @@ def test_everything_stays_within_the_frame(case: tuple) -> None:
 @given(CASES)
 def test_the_area_of_a_representation_is_its_number_of_values(case: tuple) -> None:
     result = reduce_grid(*case)
-    drawn = sum(width * height for _, _, width, height in rectangles(draw_grid_reduction(result), INPUT, CONVOLVED, POOLED))
+    drawn = sum(
+        width * height for _, _, width, height in rectangles(draw_grid_reduction(result), INPUT, CONVOLVED, POOLED)
+    )
     values = sum(sum(cost.sizes) for cost in result.costs)
     _, _, width, height = rectangles(draw_grid_reduction(result), INPUT)[0]
     # Sizes are written with two decimals.

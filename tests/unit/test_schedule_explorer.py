@@ -145,4 +145,9 @@ def test_a_shorter_run_shortens_the_warm_up() -> None:
 def test_a_batch_size_typed_into_the_box_is_one_of_the_sliders() -> None:
     explorer = ScheduleExplorer()
     explorer.boxes["batch_size"].value = 100
-    assert explorer.boxes["batch_size"].value == explorer.controls["batch_size"].value == explorer.result.recipe.batch_size == 96
+    assert (
+        explorer.boxes["batch_size"].value
+        == explorer.controls["batch_size"].value
+        == explorer.result.recipe.batch_size
+        == 96
+    )

@@ -27,9 +27,7 @@ class ScheduleIdea(Idea):
         Choice("schedule", "schedule", FIRST.schedule, tuple((name, name) for name in SCHEDULES)),
         Slider("batch_size", "batch size", FIRST.batch_size, 16, 1024, 16),
         Slider("epochs", "epochs", FIRST.epochs, 1, 200),
-        Slider(
-            "warmup_epochs", "warm-up epochs", FIRST.warmup_epochs, 0, LONGEST_WARMUP, WARMUP_STEP, decimals=1
-        ),
+        Slider("warmup_epochs", "warm-up", FIRST.warmup_epochs, 0, LONGEST_WARMUP, WARMUP_STEP, decimals=1),
         Slider("decay", "steps: times", FIRST.decay, 0.01, 1, 0.01, decimals=2),
         Slider("decay_epochs", "steps: every", FIRST.decay_epochs, 1, 50),
     )
