@@ -286,12 +286,12 @@ explorer
 
 # %% [markdown]
 # To 2: with stride 2 only the *last* layer of the stack moves in steps of two. The first 3×3 still visits every place of the large grid, so it
-# runs four times as often as before. The explorer shows what `compute` returns, and you can ask it directly:
+# runs four times as often as before. The explorer shows what `factorize_kernel` returns, and you can ask it directly:
 
 # %% tags=["nbval-check-output"]
-from course_lib.explorers.kernel_factorization.result import compute
+from course_lib.explorers.kernel_factorization.result import factorize_kernel
 
-result = compute(kernel_size=5, channels=64, grid=36, stride=2, rewrites=1)
+result = factorize_kernel(kernel_size=5, channels=64, grid=36, stride=2, rewrites=1)
 assert result.after.macs == (4 * 9 + 9) / 25 * result.before.macs
 print(result.summary)
 

@@ -294,14 +294,14 @@ print(load_record("auxiliary_gradients").source)
 # 3. **batch norm** in the trunk, then in trunk and head: look at the *cosine* below the plot. Does the head ask the layers for the same as the main loss?
 
 # %% tags=["nbval-check-output"]
-explorer = AuxiliaryExplorer(head_after=LOWER, weight_percent=30, batch_norm="none", init="pytorch")
+explorer = AuxiliaryExplorer(head_after=LOWER, weight=0.3, batch_norm="none", init="pytorch")
 explorer
 
 # %% [markdown]
-# The explorer shows what `compute` returns. You can ask it directly, here for the two weights of the papers:
+# The explorer shows what `profile_gradients` returns. You can ask it directly, here for the two weights of the papers:
 
 # %% tags=["nbval-check-output"]
-from course_lib.explorers.auxiliary_heads.result import compute
+from course_lib.explorers.auxiliary_heads.result import profile_gradients
 
 settings = {
     "PyTorch's weights": ("none", "pytorch"),
@@ -310,7 +310,7 @@ settings = {
     "He's and batch norm, in the head, too": ("trunk and head", "he"),
 }
 gains = {
-    name: {f"weight {weight}": compute(LOWER, weight, *setting).gain for weight in (0.3, 0.4, 1.0)}
+    name: {f"weight {weight}": profile_gradients(LOWER, weight, *setting).gain for weight in (0.3, 0.4, 1.0)}
     for name, setting in settings.items()
 }
 table(

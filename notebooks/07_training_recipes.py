@@ -189,21 +189,22 @@ table(pd.DataFrame(rates, index=pd.Index(sizes, name="batch size")), dict.fromke
 # One column grows by 1.4 a row: that is Adam's. In the explorer, start with Inception-v3's own recipe, then try:
 #
 # 1. **schedule** "cosine": the peak is the same. By how much does the *mean* rate grow, and what becomes of the last step?
-# 2. **recipe** "sgd_cosine", **schedule** "steps", **steps: to %** 10, **steps: every** 30: the staircase of the first residual networks.
+# 2. **recipe** "sgd_cosine", **schedule** "steps", **steps: times** 0.1, **steps: every** 30: the staircase of the first residual networks.
 # 3. **recipe** "quick", **batch size** 512: how many updates are left of an epoch, and how high is the peak?
 
 # %% tags=["nbval-check-output"]
 ScheduleExplorer("szegedy_2016")
 
 # %% [markdown]
-# To 1: the same numbers, asked of `compute`. The mean rate times the number of updates is the distance that gradients of one size would carry the weights.
+# To 1: the same numbers, asked of `schedule_rates`. The mean rate times the number of updates is the distance that gradients of one size would carry the weights.
 
 # %% tags=["nbval-check-output"]
-from course_lib.explorers.schedule.result import compute
+from course_lib.explorers.schedule.result import schedule_rates
 
 shared = {"recipe": "szegedy_2016", "learning_rate": 0.045, "warmup_epochs": 0, "decay": 0.94, "decay_epochs": 2}
 means = {
-    schedule: compute(schedule=schedule, epochs=100, batch_size=32, **shared).mean for schedule in ("steps", "cosine")
+    schedule: schedule_rates(schedule=schedule, epochs=100, batch_size=32, **shared).mean
+    for schedule in ("steps", "cosine")
 }
 assert math.isclose(means["cosine"], 0.045 / 2, rel_tol=1e-3)
 print(

@@ -71,7 +71,7 @@ def load_cached(
 
 def cache_folder() -> Path:
     """Folder of all decoded image trees; it may be deleted at any time."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inception-course" / "image_folder"
+    return Path(os.environ.get("XDG_CACHE_HOME") or expand_home("~/.cache")) / "inception-course" / "image_folder"
 
 
 def _read(name: str, entry: Path, tree: ImageTree) -> ImageData:

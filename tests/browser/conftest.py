@@ -6,14 +6,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 from browser.lab_page import LabPage
+from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Browser, sync_playwright
 
+from course_lib import explorers
 from course_lib.authoring.notebooks import find_sources
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -25,7 +29,7 @@ EXPLORERS = [
     ("05_label_smoothing", "explorer-epsilon"),
     ("07_training_recipes", "explorer-schedule"),
 ]
-"""Each explorer's notebook, and the class of its root element."""
+"""Each explorer's lesson, and the class of its root element."""
 SERVER_START_S = 60
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_FLAGS = [
@@ -37,6 +41,7 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+AXE = "axe-core@4.14.1"
 RUN_TIMEOUT_S = 1200
 """A lesson has 120 s on two quiet cores; a shared machine may give a fraction of them."""
 
@@ -53,6 +58,14 @@ def isolated_environment(home: Path) -> dict[str, str]:
         "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces",
     }
     return {**os.environ, **{name: str(folder) for name, folder in folders.items()}}
+
+
+def write_explorer_notebook(path: Path) -> None:
+    """A notebook of all explorers and nothing else, which is ready within seconds."""
+    code = [f"from course_lib import explorers\n\nexplorers.{name}()" for name in explorers.__all__]
+    notebook = new_notebook(cells=[new_code_cell(source) for source in code])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, path)
 
 
 def decline_news(home: Path) -> None:
@@ -77,6 +90,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     """A running JupyterLab on a copy of the notebooks, so that no test changes the course's own."""
     home = tmp_path_factory.mktemp("home")
     root = shutil.copytree(NOTEBOOKS, tmp_path_factory.mktemp("root") / "notebooks")
+    write_explorer_notebook(root / "explorers.ipynb")
     options = ["--no-browser", "--ip=127.0.0.1", "--port=0", "--expose-app-in-browser"]
     as_root = ["--allow-root"] if os.geteuid() == 0 else []
     decline_news(home)
@@ -109,6 +123,20 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS, headless=True)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The code of axe-core, which finds what keeps readers with impairments out of a page."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip(f"no npm found, which fetches {AXE}")
+    folder = tmp_path_factory.mktemp("axe")
+    fetched = subprocess.run([npm, "pack", AXE, "--silent"], cwd=folder, capture_output=True, text=True, check=False)
+    if fetched.returncode:
+        pytest.skip(f"npm cannot fetch {AXE}: {fetched.stderr.strip()[-200:]}")
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        return archive.extractfile("package/axe.min.js").read().decode()
 
 
 @pytest.fixture(scope="session")

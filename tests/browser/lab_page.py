@@ -53,9 +53,9 @@ class LabPage:
 
     def run_all(self, timeout_s: float) -> None:
         """Run all cells from a cleared notebook and wait until the last is done and the kernel idle."""
-        self._command("notebook:clear-all-cell-outputs")
+        self.command("notebook:clear-all-cell-outputs")
         self.page.set_default_timeout(timeout_s * 1000)
-        self._command("notebook:run-all-cells")  # its promise ends with the last cell, or the first that fails
+        self.command("notebook:run-all-cells")  # its promise ends with the last cell, or the first that fails
         self.page.wait_for_function(KERNEL_IDLE)
         self.page.set_default_timeout(START_TIMEOUT_MS)
 
@@ -101,7 +101,8 @@ class LabPage:
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
         self.page.close()
 
-    def _command(self, name: str) -> None:
+    def command(self, name: str) -> None:
+        """Run a command of JupyterLab and wait until it is done."""
         self.page.evaluate("name => window.jupyterapp.commands.execute(name).then(() => null)", name)
 
     def _note_console(self, message: ConsoleMessage) -> None:

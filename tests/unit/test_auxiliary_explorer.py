@@ -16,8 +16,8 @@ from course_lib.experiments.auxiliary_gradients import first_weights, stage_grad
 from course_lib.experiments.auxiliary_network import LOWER, MODULES, STAGES, UPPER, deep_network
 from course_lib.explorers import AuxiliaryExplorer
 from course_lib.explorers.auxiliary_heads import result as auxiliary
-from course_lib.explorers.auxiliary_heads.picture import BOTTOM, DECADES, HEIGHT, TOP, WIDTH, draw
-from course_lib.explorers.auxiliary_heads.result import BATCH_NORM, BATCH_SIZE, INITS, RECORD, compute
+from course_lib.explorers.auxiliary_heads.picture import BOTTOM, DECADES, HEIGHT, TOP, WIDTH, draw_gradient_profile
+from course_lib.explorers.auxiliary_heads.result import BATCH_NORM, BATCH_SIZE, INITS, RECORD, profile_gradients
 from course_lib.reporting.records import load_record
 from course_lib.training import normalize
 
@@ -33,7 +33,7 @@ def test_together_is_the_norm_of_the_sum(weight: float, seed: int) -> None:
     cosine = (g[:, :below] * h).sum(-1) / (norms[0][:, :below] * norms[1])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(auxiliary, "_recorded", lambda: {(LOWER, "none", "he"): [*norms, cosine]})
-        result = compute(LOWER, weight, "none", "he")
+        result = profile_gradients(LOWER, weight, "none", "he")
     g[:, :below] += weight * h
     np.testing.assert_allclose(result.together, np.linalg.norm(g[0], axis=-1))
     assert result.together == result.lowest == result.highest
@@ -43,7 +43,7 @@ def test_together_is_the_norm_of_the_sum(weight: float, seed: int) -> None:
 
 @pytest.mark.parametrize(("place", "batch_norm", "init"), SETTINGS)
 def test_every_setting_is_recorded_and_drawn(place: int, batch_norm: str, init: str) -> None:
-    result = compute(place, 0.3, batch_norm, init)
+    result = profile_gradients(place, 0.3, batch_norm, init)
     assert result.stages_below == STAGES.index(f"module{place}") + 1
     assert all(-1 <= cosine <= 1 for cosine in result.cosines[: result.stages_below])
     ranges = zip(result.lowest, result.together, result.highest, strict=True)
@@ -51,19 +51,19 @@ def test_every_setting_is_recorded_and_drawn(place: int, batch_norm: str, init: 
     # Every norm has its place in the plot, so that no line is cut off at its edge.
     low, high = (10.0**power for power in DECADES)
     assert all(low < norm < high for norm in (*result.main, *result.head[: result.stages_below], *result.highest))
-    assert f'viewBox="0 0 {WIDTH} {HEIGHT}"' in draw(result)
+    assert f'viewBox="0 0 {WIDTH} {HEIGHT}"' in draw_gradient_profile(result)
 
 
 def test_without_weight_the_head_changes_nothing() -> None:
-    result = compute(UPPER, 0, "trunk", "he")
+    result = profile_gradients(UPPER, 0, "trunk", "he")
     assert result.together == result.main
     assert result.gain == 1
-    assert "0 × head" in draw(result)
+    assert "0 × head" in draw_gradient_profile(result)
 
 
 def test_the_main_gradient_is_the_same_wherever_the_head_stands() -> None:
     for batch_norm, init in product(BATCH_NORM, INITS):
-        profiles = [compute(place, 0.3, batch_norm, init).main for place in range(1, MODULES + 1)]
+        profiles = [profile_gradients(place, 0.3, batch_norm, init).main for place in range(1, MODULES + 1)]
         for profile in profiles:
             assert profile == pytest.approx(profiles[0], rel=1e-2)
 
@@ -90,7 +90,7 @@ def test_the_record_is_measured_again() -> None:
 )
 def test_nonsense_is_named(arguments: tuple, sentence: str) -> None:
     with pytest.raises(ArchitectureError, match=sentence):
-        compute(*arguments)
+        profile_gradients(*arguments)
 
 
 def test_the_plot_rises_with_the_norm() -> None:
@@ -101,5 +101,5 @@ def test_the_plot_rises_with_the_norm() -> None:
 
 
 def test_the_summary_says_what_the_sliders_say() -> None:
-    summary = AuxiliaryExplorer(UPPER, 40, "trunk and head", "he").result.summary
+    summary = AuxiliaryExplorer(UPPER, 0.4, "trunk and head", "he").result.summary
     assert summary.startswith(f"Head after module {UPPER}, weight 0.4, He's first weights, batch norm everywhere.")

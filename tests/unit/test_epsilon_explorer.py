@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from course_lib.explorers import EpsilonExplorer
-from course_lib.explorers.label_smoothing.picture import HEIGHT, WIDTH, draw
-from course_lib.explorers.label_smoothing.result import SHOWN, LabelSmoothing, compute, prior_of
+from course_lib.explorers.label_smoothing.picture import HEIGHT, WIDTH, draw_label_smoothing
+from course_lib.explorers.label_smoothing.result import SHOWN, LabelSmoothing, prior_of, smooth_label
 from course_lib.training import LabelSmoothingLoss
 
 LOGIT = st.floats(-5, 15)
@@ -33,7 +33,7 @@ def spread(values: list[float], num_classes: int) -> torch.Tensor:
 @given(CASES)
 def test_loss_and_gradient_are_those_of_the_library(case: tuple) -> None:
     epsilon, num_classes, prior, logits = case
-    result = compute(*case)
+    result = smooth_label(*case)
     z = torch.zeros(1, num_classes, dtype=torch.float64)
     z[0, : len(SHOWN)] = torch.tensor(logits, dtype=torch.float64)
     loss = LabelSmoothingLoss(num_classes, epsilon, spread(prior_of(prior, num_classes), num_classes))
@@ -46,7 +46,7 @@ def test_loss_and_gradient_are_those_of_the_library(case: tuple) -> None:
 
 @given(CASES)
 def test_targets_and_probabilities_sum_to_one_and_no_loss_is_below_the_least(case: tuple) -> None:
-    result = compute(*case)
+    result = smooth_label(*case)
     assert sum(row.target for row in result.rows) == pytest.approx(1)
     assert sum(row.probability for row in result.rows) == pytest.approx(1)
     assert sum(row.gradient for row in result.rows) == pytest.approx(0, abs=1e-12)
@@ -55,8 +55,8 @@ def test_targets_and_probabilities_sum_to_one_and_no_loss_is_below_the_least(cas
 
 @given(CASES.filter(lambda case: case[0] > 1e-3))
 def test_at_the_best_logits_the_loss_is_least_and_nothing_is_pulled(case: tuple) -> None:
-    best = compute(*case)
-    there = compute(*case[:3], [row.best_logit for row in best.rows[:-1]])
+    best = smooth_label(*case)
+    there = smooth_label(*case[:3], [row.best_logit for row in best.rows[:-1]])
     assert there.loss == pytest.approx(best.least_loss)
     assert there.gap == pytest.approx(best.best_gap)
     assert all(abs(row.gradient) < 1e-9 for row in there.rows)
@@ -64,13 +64,13 @@ def test_at_the_best_logits_the_loss_is_least_and_nothing_is_pulled(case: tuple)
 
 @pytest.mark.parametrize(("num_classes", "gap", "least"), [(10, 4.511, 0.5003), (1000, 9.105, 1.01485)])
 def test_the_papers_epsilon_in_closed_form(num_classes: int, gap: float, least: float) -> None:
-    result = compute(0.1, num_classes, "uniform", (0, 0, 0, 0))
+    result = smooth_label(0.1, num_classes, "uniform", (0, 0, 0, 0))
     assert result.best_gap == pytest.approx(math.log(num_classes * 0.9 / 0.1 + 1)) == pytest.approx(gap, abs=5e-4)
     assert result.least_loss == pytest.approx(least, abs=5e-5)
 
 
 def test_without_smoothing_no_gap_is_large_enough() -> None:
-    result = compute(0.0, 10, "uniform", (15, 0, 0, 0))
+    result = smooth_label(0.0, 10, "uniform", (15, 0, 0, 0))
     assert result.best_gap == math.inf
     assert result.least_loss == 0
     assert "no gap is large enough" in result.summary
@@ -95,17 +95,17 @@ def test_confusable_classes_get_more_of_the_prior_than_all_others() -> None:
 )
 def test_nonsense_is_named(arguments: tuple, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        compute(*arguments)
+        smooth_label(*arguments)
 
 
 def marks(result: LabelSmoothing) -> list[ElementTree.Element]:
-    return list(ElementTree.fromstring(draw(result)).iter())
+    return list(ElementTree.fromstring(draw_label_smoothing(result)).iter())
 
 
 @given(CASES)
 @example((5e-324, 10, "uniform", (0.0, 0.0, 0.0, 0.0)))  # the smallest number there is: its half is 0
 def test_the_picture_stays_within_its_frame(case: tuple) -> None:
-    for mark in marks(compute(*case)):
+    for mark in marks(smooth_label(*case)):
         if mark.tag.endswith("rect"):
             x, y, width, height = (float(mark.get(key)) for key in ("x", "y", "width", "height"))
             assert 0 <= x <= x + width <= WIDTH
@@ -113,23 +113,23 @@ def test_the_picture_stays_within_its_frame(case: tuple) -> None:
 
 
 def test_the_loss_bar_is_as_long_as_the_loss_until_it_is_cut() -> None:
-    words = [mark.text for mark in marks(compute(0.1, 10, "uniform", (-5, 15, 0, 0)))]
+    words = [mark.text for mark in marks(smooth_label(0.1, 10, "uniform", (-5, 15, 0, 0)))]
     assert "more →" in words
-    assert "more →" not in [mark.text for mark in marks(compute(0.1, 10, "uniform", (5, 0, 0, 0)))]
+    assert "more →" not in [mark.text for mark in marks(smooth_label(0.1, 10, "uniform", (5, 0, 0, 0)))]
 
 
 def test_optimum_follows_epsilon_until_a_logit_is_dragged() -> None:
     explorer = EpsilonExplorer()
     explorer.controls["preset"].value = "optimum"
     assert explorer.result.gap == pytest.approx(explorer.result.best_gap, abs=0.05)
-    for name, value in (("epsilon", 30), ("num_classes", "1000"), ("prior", "confusable")):
+    for name, value in (("epsilon", 0.3), ("num_classes", 1000), ("prior", "confusable")):
         explorer.controls[name].value = value
         assert explorer.controls["preset"].value == "optimum"
         assert explorer.result.loss == pytest.approx(explorer.result.least_loss, abs=0.002)
     before = explorer.controls["shirt"].value
-    explorer.controls["t_shirt"].value += 5
+    explorer.controls["t_shirt"].value += 0.5
     assert explorer.controls["preset"].value == "by hand"
-    explorer.controls["epsilon"].value = 10
+    explorer.controls["epsilon"].value = 0.1
     assert explorer.controls["shirt"].value == before
 
 
@@ -143,4 +143,4 @@ def test_a_preset_places_the_logits() -> None:
 
 def test_arguments_are_what_is_shown_first() -> None:
     result = EpsilonExplorer(0.25, 100, "frequencies", (1.5, 0, -2, 0)).result
-    assert result == compute(0.25, 100, "frequencies", (1.5, 0, -2, 0))
+    assert result == smooth_label(0.25, 100, "frequencies", (1.5, 0, -2, 0))

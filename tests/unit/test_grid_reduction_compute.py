@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.architecture import ArchitectureError, branches, conv, max_pool, total
-from course_lib.explorers.grid_reduction.result import WAYS, compute, reduction
+from course_lib.explorers.grid_reduction.result import WAYS, reduce_grid, reduction
 
 CASES = st.tuples(
     st.integers(1, 60),
@@ -23,7 +23,7 @@ CASES = st.tuples(
 @given(st.integers(1, 30), st.integers(1, 64), st.sampled_from([1, 3, 5]))
 def test_costs_are_the_formulas_of_the_paper(half: int, k: int, n: int) -> None:
     d = 2 * half
-    conv_pool, pool_conv, parallel = (cost.total.macs for cost in compute(d, k, n, 2, "parallel").costs)
+    conv_pool, pool_conv, parallel = (cost.total.macs for cost in reduce_grid(d, k, n, 2, "parallel").costs)
     assert conv_pool == n**2 * 2 * d**2 * k**2
     assert pool_conv == n**2 * 2 * (d // 2) ** 2 * k**2
     assert parallel == n**2 * (d // 2) ** 2 * k**2
@@ -33,12 +33,12 @@ def test_costs_are_the_formulas_of_the_paper(half: int, k: int, n: int) -> None:
 def test_all_ways_lead_to_one_shape(case: tuple) -> None:
     grid, channels, _, stride, _ = case
     side = -(-grid // stride)  # rounded up, as padding "same" does
-    assert {cost.shapes[-1] for cost in compute(*case).costs} == {(stride * channels, side, side)}
+    assert {cost.shapes[-1] for cost in reduce_grid(*case).costs} == {(stride * channels, side, side)}
 
 
 @given(CASES)
 def test_shapes_and_sizes_are_those_of_the_value(case: tuple) -> None:
-    result = compute(*case)
+    result = reduce_grid(*case)
     for cost in result.costs:
         assert cost.total == total(cost.value, result.in_shape)
         assert cost.shapes[0] == result.in_shape
@@ -48,7 +48,7 @@ def test_shapes_and_sizes_are_those_of_the_value(case: tuple) -> None:
 
 @given(CASES)
 def test_only_a_pool_before_the_convolution_makes_a_bottleneck(case: tuple) -> None:
-    narrow = {cost.way for cost in compute(*case).costs if cost.has_bottleneck}
+    narrow = {cost.way for cost in reduce_grid(*case).costs if cost.has_bottleneck}
     assert narrow == {"pool_conv"}
 
 
@@ -78,7 +78,7 @@ def test_the_pool_looks_at_every_pixel(stride: int) -> None:
 )
 def test_nonsense_is_named(arguments: tuple, sentence: str) -> None:
     with pytest.raises(ArchitectureError, match=sentence):
-        compute(*arguments)
+        reduce_grid(*arguments)
 
 
 def test_an_unknown_way_is_named_by_reduction_too() -> None:
@@ -87,9 +87,9 @@ def test_an_unknown_way_is_named_by_reduction_too() -> None:
 
 
 def test_the_summary_says_what_the_numbers_say() -> None:
-    assert compute(32, 64, 3, 2, "pool_conv").summary == (
+    assert reduce_grid(32, 64, 3, 2, "pool_conv").summary == (
         "Pool, then convolution, kernel 3×3: 64 channels on 32×32 become 128 channels on 16×16 for 18.9 M MACs, 25.0% "
         "of the dearest way's. 65,536 values go in, 32,768 come out, and in between only 16,384 are left: a bottleneck."
     )
-    assert "12.5% of the dearest way's" in compute(32, 64, 3, 2, "parallel").summary
-    assert compute(32, 64, 3, 2, "parallel").summary.endswith("at no point are there fewer: no bottleneck.")
+    assert "12.5% of the dearest way's" in reduce_grid(32, 64, 3, 2, "parallel").summary
+    assert reduce_grid(32, 64, 3, 2, "parallel").summary.endswith("at no point are there fewer: no bottleneck.")

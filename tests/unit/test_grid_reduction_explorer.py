@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.explorers import GridReductionExplorer
-from course_lib.explorers.grid_reduction.picture import CONVOLVED, HEIGHT, INPUT, MACS_BAR, POOLED, WIDTH, draw
-from course_lib.explorers.grid_reduction.result import WAYS, WayCost, compute
+from course_lib.explorers.grid_reduction.picture import (
+    CONVOLVED,
+    HEIGHT,
+    INPUT,
+    MACS_BAR,
+    POOLED,
+    WIDTH,
+    draw_grid_reduction,
+)
+from course_lib.explorers.grid_reduction.result import WAYS, WayCost, reduce_grid
 from course_lib.explorers.kernel_factorization.result import megas
 
 CASES = st.tuples(
@@ -30,7 +38,7 @@ def rectangles(svg: str, *colors: str) -> list[tuple[float, ...]]:
 
 @given(CASES)
 def test_everything_stays_within_the_frame(case: tuple) -> None:
-    svg = draw(compute(*case))
+    svg = draw_grid_reduction(reduce_grid(*case))
     assert f'viewBox="0 0 {WIDTH} {HEIGHT}"' in svg
     for x, y, width, height in rectangles(svg, INPUT, CONVOLVED, POOLED, MACS_BAR):
         assert 0 <= x <= x + width <= WIDTH
@@ -39,18 +47,20 @@ def test_everything_stays_within_the_frame(case: tuple) -> None:
 
 @given(CASES)
 def test_the_area_of_a_representation_is_its_number_of_values(case: tuple) -> None:
-    result = compute(*case)
-    drawn = sum(width * height for _, _, width, height in rectangles(draw(result), INPUT, CONVOLVED, POOLED))
+    result = reduce_grid(*case)
+    drawn = sum(
+        width * height for _, _, width, height in rectangles(draw_grid_reduction(result), INPUT, CONVOLVED, POOLED)
+    )
     values = sum(sum(cost.sizes) for cost in result.costs)
-    _, _, width, height = rectangles(draw(result), INPUT)[0]
+    _, _, width, height = rectangles(draw_grid_reduction(result), INPUT)[0]
     # Sizes are written with two decimals.
     assert drawn / values == pytest.approx(width * height / result.costs[0].sizes[0], rel=0.01)
 
 
 @given(CASES)
 def test_the_bars_are_in_proportion_to_the_macs(case: tuple) -> None:
-    result = compute(*case)
-    widths = [width for _, _, width, _ in rectangles(draw(result), MACS_BAR)]
+    result = reduce_grid(*case)
+    widths = [width for _, _, width, _ in rectangles(draw_grid_reduction(result), MACS_BAR)]
     shares = [cost.total.macs / result.most_macs for cost in result.costs]
     # A bar of less than two pixels would not be seen.
     assert widths == pytest.approx([max(2.0, 300 * share) for share in shares], abs=0.01)
@@ -58,8 +68,8 @@ def test_the_bars_are_in_proportion_to_the_macs(case: tuple) -> None:
 
 @given(CASES)
 def test_each_panel_shows_its_macs_as_a_product(case: tuple) -> None:
-    svg = draw(compute(*case))
-    for cost in compute(*case).costs:
+    svg = draw_grid_reduction(reduce_grid(*case))
+    for cost in reduce_grid(*case).costs:
         assert f"{megas(cost.total.macs)} MACs = {factors(cost, case[2])}<" in svg
 
 
@@ -72,12 +82,12 @@ def factors(cost: WayCost, kernel_size: int) -> str:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_only_a_pool_before_the_convolution_is_marked_as_bottleneck(way: str) -> None:
-    assert draw(compute(32, 64, 3, 2, way)).count("bottleneck: 16,384 values") == 1
+    assert draw_grid_reduction(reduce_grid(32, 64, 3, 2, way)).count("bottleneck: 16,384 values") == 1
 
 
 @pytest.mark.parametrize("number", range(len(WAYS)))
 def test_the_chosen_way_stands_in_the_frame(number: int) -> None:
-    svg = draw(compute(32, 64, 3, 2, WAYS[number]))
+    svg = draw_grid_reduction(reduce_grid(32, 64, 3, 2, WAYS[number]))
     frames = [float(x) for x in re.findall(r'<rect x="([\d.]+)"[^>]*stroke-width="5"', svg)]
     assert len(frames) == 1
     assert number * WIDTH / 3 <= frames[0] < (number + 1) * WIDTH / 3
@@ -85,5 +95,5 @@ def test_the_chosen_way_stands_in_the_frame(number: int) -> None:
 
 def test_an_even_kernel_size_typed_into_the_box_becomes_odd() -> None:
     explorer = GridReductionExplorer()
-    explorer.controls["kernel_size"].value = 4
+    explorer.boxes["kernel_size"].value = 4
     assert explorer.result.kernel_size == explorer.controls["kernel_size"].value == 5

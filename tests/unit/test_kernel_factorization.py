@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from course_lib.architecture import ArchitectureError, conv, factorize, peel_3x3, split_5x5
 from course_lib.explorers import KernelFactorizationExplorer
-from course_lib.explorers.kernel_factorization.picture import HEIGHT, WIDTH, draw
-from course_lib.explorers.kernel_factorization.result import compute, max_rewrites, megas
+from course_lib.explorers.kernel_factorization.picture import HEIGHT, WIDTH, draw_kernel_factorization
+from course_lib.explorers.kernel_factorization.result import factorize_kernel, max_rewrites, megas
 from course_lib.explorers.timing import forward_milliseconds
 
 CASES = st.sampled_from([3, 5, 7, 9, 11]).flatmap(
@@ -29,7 +29,7 @@ CASES = st.sampled_from([3, 5, 7, 9, 11]).flatmap(
 
 @given(CASES)
 def test_the_rewritten_form_sees_the_same_patch(case: tuple) -> None:
-    result = compute(*case)
+    result = factorize_kernel(*case)
     assert result.after.receptive_field == (case[0], case[0])
     assert result.after.out_shape == result.before.out_shape
     assert sum(row.macs for row in result.rows) == result.after.macs
@@ -37,9 +37,9 @@ def test_the_rewritten_form_sees_the_same_patch(case: tuple) -> None:
 
 @given(CASES)
 def test_the_picture_stays_within_its_frame(case: tuple) -> None:
-    svg = draw(compute(*case))
+    svg = draw_kernel_factorization(factorize_kernel(*case))
     assert f'viewBox="0 0 {WIDTH} {HEIGHT}"' in svg
-    assert svg.count("<circle") == 2 * len(compute(*case).rows)
+    assert svg.count("<circle") == 2 * len(factorize_kernel(*case).rows)
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,15 @@ def test_the_picture_stays_within_its_frame(case: tuple) -> None:
     ],
 )
 def test_savings(arguments: tuple, kernels: tuple[str, ...], saving: float) -> None:
-    result = compute(*arguments)
+    result = factorize_kernel(*arguments)
     assert result.kernels == kernels
     assert result.macs_saving == pytest.approx(saving)
 
 
 def test_values_are_the_rewrites_own() -> None:
-    assert compute(5, 64, 35, 1, 1, between="linear").factorized == split_5x5(conv(64, 5), between="linear")
-    assert compute(7, 32, 17, 1, 1, "pair").factorized == factorize(conv(32, 7), 7)
-    assert compute(7, 32, 17, 1, 1).factorized == peel_3x3(conv(32, 7), 7)
+    assert factorize_kernel(5, 64, 35, 1, 1, between="linear").factorized == split_5x5(conv(64, 5), between="linear")
+    assert factorize_kernel(7, 32, 17, 1, 1, "pair").factorized == factorize(conv(32, 7), 7)
+    assert factorize_kernel(7, 32, 17, 1, 1).factorized == peel_3x3(conv(32, 7), 7)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_values_are_the_rewrites_own() -> None:
 )
 def test_nonsense_is_named(arguments: tuple, sentence: str) -> None:
     with pytest.raises(ArchitectureError, match=sentence):
-        compute(*arguments)
+        factorize_kernel(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -86,13 +86,13 @@ def test_megas(count: int, written: str) -> None:
 
 
 def test_summary_says_when_a_stack_costs_more() -> None:
-    assert "costs 80% more of the MACs" not in compute(5, 64, 36, 1, 1).summary
-    assert "costs 80% more MACs" in compute(5, 64, 36, 2, 1).summary
+    assert "costs 80% more of the MACs" not in factorize_kernel(5, 64, 36, 1, 1).summary
+    assert "costs 80% more MACs" in factorize_kernel(5, 64, 36, 2, 1).summary
 
 
 def test_an_even_kernel_size_typed_into_the_box_becomes_odd() -> None:
     explorer = KernelFactorizationExplorer()
-    explorer.controls["kernel_size"].value = 8
+    explorer.boxes["kernel_size"].value = 8
     assert explorer.result.kernel_size == explorer.controls["kernel_size"].value == 9
 
 

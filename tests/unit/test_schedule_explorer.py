@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.explorers import ScheduleExplorer
-from course_lib.explorers.schedule.picture import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw
-from course_lib.explorers.schedule.result import compute
+from course_lib.explorers.schedule.picture import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw_schedule
+from course_lib.explorers.schedule.result import schedule_rates
 from course_lib.recipes import RECIPES, SCHEDULES, Recipe
 
 PLAIN = {
@@ -58,20 +58,20 @@ def as_arguments(name: str) -> dict:
     ],
 )
 def test_mean_and_half_follow_the_closed_forms(changes: dict, mean: float, half_at: float | None) -> None:
-    result = compute(**PLAIN | changes)
+    result = schedule_rates(**PLAIN | changes)
     assert result.mean == pytest.approx(mean, rel=2e-3)
     assert result.half_at == (None if half_at is None else pytest.approx(half_at, abs=1e-6))
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_left_as_it_is_comes_back(name: str) -> None:
-    result = compute(**as_arguments(name))
+    result = schedule_rates(**as_arguments(name))
     assert result.recipe == result.original == RECIPES[name]
     assert result.curve == result.original_curve
 
 
 def test_first_and_last_are_the_rates_of_the_first_and_the_last_step() -> None:
-    result = compute(**PLAIN | {"schedule": "linear", "epochs": 2, "batch_size": 25_000, "learning_rate": 0.1})
+    result = schedule_rates(**PLAIN | {"schedule": "linear", "epochs": 2, "batch_size": 25_000, "learning_rate": 0.1})
     assert result.updates == 2
     peak = 0.1 * 25_000 / 64
     assert (result.first, result.last) == (pytest.approx(peak * 7 / 8), pytest.approx(peak / 8))
@@ -79,7 +79,7 @@ def test_first_and_last_are_the_rates_of_the_first_and_the_last_step() -> None:
 
 @given(CASES)
 def test_half_is_where_the_curve_passes_half_of_its_peak(case: dict) -> None:
-    result = compute(**case)
+    result = schedule_rates(**case)
     recipe, half = result.recipe, result.recipe.learning_rate / 2
     end = recipe.epochs if result.half_at is None else result.half_at
     for time, rate in result.curve:
@@ -91,7 +91,7 @@ def test_half_is_where_the_curve_passes_half_of_its_peak(case: dict) -> None:
 
 @given(CASES)
 def test_curves_stay_within_the_axes(case: dict) -> None:
-    root = ElementTree.fromstring(draw(compute(**case)))
+    root = ElementTree.fromstring(draw_schedule(schedule_rates(**case)))
     assert root.get("viewBox") == f"0 0 {WIDTH} {HEIGHT}"
     for path in root.iter("{http://www.w3.org/2000/svg}path"):
         for x, y in re.findall(r"[ML]([-\d.]+) ([-\d.]+)", path.get("d")):
@@ -111,14 +111,14 @@ def test_curves_stay_within_the_axes(case: dict) -> None:
 )
 def test_nonsense_is_named(changes: dict, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        compute(**PLAIN | changes)
+        schedule_rates(**PLAIN | changes)
 
 
 def test_the_summary_says_what_the_rate_does() -> None:
-    paper = compute(**as_arguments("szegedy_2016"))
+    paper = schedule_rates(**as_arguments("szegedy_2016"))
     assert paper.summary.startswith("szegedy_2016: times 0.94 every 2 epochs, 100 epochs, batches of 32 (1,563 updates")
     assert "peak 0.045, half of it at epoch 24, last step 0.00217" in paper.summary
-    changed = compute(**as_arguments("szegedy_2016") | {"schedule": "constant", "warmup_epochs": 5})
+    changed = schedule_rates(**as_arguments("szegedy_2016") | {"schedule": "constant", "warmup_epochs": 5})
     assert changed.summary.startswith("szegedy_2016, changed: constant, 100 epochs after a warm-up of 5 epochs")
     assert "never half of it" in changed.summary
 
@@ -136,13 +136,18 @@ def test_choosing_a_recipe_moves_the_controls_to_it(first: str, second: str) -> 
 
 def test_a_shorter_run_shortens_the_warm_up() -> None:
     explorer = ScheduleExplorer("quick")
-    explorer.controls["warmup"].value = 70
+    explorer.controls["warmup_epochs"].value = 7
     explorer.controls["epochs"].value = 3
-    assert explorer.controls["warmup"].value == explorer.controls["warmup"].max == 29
+    assert explorer.controls["warmup_epochs"].value == explorer.controls["warmup_epochs"].max == 2.9
     assert explorer.result.recipe.warmup_epochs == 2.9
 
 
 def test_a_batch_size_typed_into_the_box_is_one_of_the_sliders() -> None:
     explorer = ScheduleExplorer()
-    explorer.controls["batch_size"].value = 100
-    assert explorer.controls["batch_size"].value == explorer.result.recipe.batch_size == 96
+    explorer.boxes["batch_size"].value = 100
+    assert (
+        explorer.boxes["batch_size"].value
+        == explorer.controls["batch_size"].value
+        == explorer.result.recipe.batch_size
+        == 96
+    )

@@ -7,7 +7,7 @@ from math import log10
 
 from course_lib.experiments.auxiliary_network import STAGES
 from course_lib.explorers.auxiliary_heads.result import GradientProfile
-from course_lib.explorers.svg import picture, rect, tag, text
+from course_lib.explorers.svg_elements import picture, rect, tag, text
 
 WIDTH, HEIGHT = 1080, 535
 LEFT, RIGHT = 150, 1050
@@ -18,7 +18,7 @@ STEP = (RIGHT - LEFT) / len(STAGES)
 MAIN, HEAD, TOGETHER = "#000000", "#D55E00", "#0072B2"
 
 
-def draw(result: GradientProfile) -> str:
+def draw_gradient_profile(result: GradientProfile) -> str:
     """The picture of `result` as SVG, 1080 by 535 CSS pixels."""
     return picture([*_network(result), *_grid(), *_profiles(result), *_cosines(result)], WIDTH, HEIGHT)
 

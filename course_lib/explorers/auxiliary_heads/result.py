@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-
-import numpy as np
+from math import sqrt
+from statistics import median
 
 from course_lib.architecture import ArchitectureError
 from course_lib.experiments.auxiliary_network import MODULES, STAGES
-from course_lib.reporting.records import load_record
+from course_lib.reporting.record_files import read_record
 
 RECORD = "auxiliary_gradients"
 BATCH_SIZE = 128
@@ -17,6 +18,9 @@ BATCH_SIZE = 128
 INITS = {"pytorch": "PyTorch's first weights", "he": "He's first weights"}
 BATCH_NORM = {"none": (False, False), "trunk": (True, False), "trunk and head": (True, True)}
 """Whether the trunk and whether the head has batch normalisation, for each choice."""
+
+Norms = Sequence[float]
+"""A number for each stage, from the stem up."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class GradientProfile:
         )
 
 
-def compute(head_after: int, weight: float, batch_norm: str, init: str) -> GradientProfile:
+def profile_gradients(head_after: int, weight: float, batch_norm: str, init: str) -> GradientProfile:
     """The gradients that one head adds, read from the recorded run.
 
     Args:
@@ -91,25 +95,32 @@ def compute(head_after: int, weight: float, batch_norm: str, init: str) -> Gradi
             f"head_after is 1 to {MODULES}, batch_norm one of {', '.join(BATCH_NORM)}, init one of {', '.join(INITS)}."
         )
     main, unweighted, cosine = recorded[head_after, batch_norm, init]
-    below = unweighted.shape[1]
-    head, together = np.zeros_like(main), main.copy()
-    head[:, :below] = weight * unweighted
-    # The law of cosines, for the sum of two vectors.
-    crossed = 2 * main[:, :below] * head[:, :below] * cosine
-    together[:, :below] = np.sqrt(main[:, :below] ** 2 + crossed + head[:, :below] ** 2)
-    profiles = [
-        *(np.median(norms, axis=0) for norms in (main, head, together)),
-        together.min(axis=0),
-        together.max(axis=0),
-    ]
-    cosines = (*np.median(cosine, axis=0).tolist(), *[None] * (len(STAGES) - below))
-    settings = head_after, weight, batch_norm, init
-    return GradientProfile(*settings, *(tuple(profile.tolist()) for profile in profiles), cosines)
+    below = len(unweighted[0])
+    head = [[weight * norm for norm in seed] + [0.0] * (len(STAGES) - below) for seed in unweighted]
+    together = [_norms_of_sum(*seed) for seed in zip(main, head, cosine, strict=True)]
+    profiles = [_by_stage(median, norms) for norms in (main, head, together)]
+    cosines = (*_by_stage(median, cosine), *[None] * (len(STAGES) - below))
+    ends = _by_stage(min, together), _by_stage(max, together)
+    return GradientProfile(head_after, weight, batch_norm, init, *profiles, *ends, cosines)
+
+
+def _norms_of_sum(main: Norms, head: Norms, cosines: Norms) -> Norms:
+    """Of each stage: the norm of the sum of two vectors, by the law of cosines; above the head it is `main`."""
+    below = zip(main, head, cosines, strict=False)
+    return [*(sqrt(m * m + h * h + 2 * m * h * cosine) for m, h, cosine in below), *main[len(cosines) :]]
+
+
+def _by_stage(summarize: Callable[[Norms], float], of_seeds: Sequence[Norms]) -> tuple[float, ...]:
+    return tuple(summarize(stage) for stage in zip(*of_seeds, strict=True))
 
 
 @lru_cache(maxsize=1)
-def _recorded() -> dict[tuple[int, str, str], list[np.ndarray]]:
+def _recorded() -> dict[tuple[int, str, str], tuple[list[Norms], list[Norms], list[Norms]]]:
     """What was recorded for each (head_after, batch_norm, init): norms of the main loss's gradient, of the head's,
-    unweighted, and the cosines between them, each of shape (seeds, stages that it reaches)."""
-    groups = load_record(RECORD).rows.groupby(["head_after", "batch_norm", "init"])
-    return {key: [np.array(rows[name].tolist()) for name in ("main", "head", "cosine")] for key, rows in groups}
+    unweighted, and the cosines between them; of each a list for each seed with a number for each stage it reaches."""
+    recorded: dict[tuple[int, str, str], tuple[list[Norms], list[Norms], list[Norms]]] = {}
+    for row in read_record(RECORD)["rows"]:
+        of_seeds = recorded.setdefault((row["head_after"], row["batch_norm"], row["init"]), ([], [], []))
+        for values, name in zip(of_seeds, ("main", "head", "cosine"), strict=True):
+            values.append(row[name])
+    return recorded

@@ -7,7 +7,7 @@ import re
 from course_lib.architecture import Branches, LayerCost
 from course_lib.explorers.grid_reduction.result import NAMES, GridReduction, Shape, WayCost
 from course_lib.explorers.kernel_factorization.result import megas
-from course_lib.explorers.svg import picture, rect, tag, text
+from course_lib.explorers.svg_elements import picture, rect, tag, text
 
 WIDTH, HEIGHT = 1080, 478
 PANEL, GAP, LEFT = 350, 10, 5
@@ -20,7 +20,7 @@ BAR = 300.0  # the dearest way's MACs
 OUTPUT_BAR = 200.0  # the number of values that leaves
 
 
-def draw(result: GridReduction) -> str:
+def draw_grid_reduction(result: GridReduction) -> str:
     """The picture of `result` as SVG, 1080 by 478 CSS pixels; the chosen way stands in a frame."""
     parts: list[str] = []
     for number, cost in enumerate(result.costs):

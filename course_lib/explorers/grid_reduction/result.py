@@ -135,7 +135,7 @@ class GridReduction:
         )
 
 
-def compute(grid: int, channels: int, kernel_size: int, stride: int, way: Way) -> GridReduction:
+def reduce_grid(grid: int, channels: int, kernel_size: int, stride: int, way: Way) -> GridReduction:
     """The three ways from `channels` on a `grid` x `grid` grid to `stride * channels` on a grid `stride` times smaller.
 
     Args:

@@ -1,23 +1,23 @@
-"""The explorer of kernel factorisation: controls around `compute` and `FactorizationPicture`."""
+"""The explorer of kernel factorisation, with a button that measures time."""
 
 from __future__ import annotations
 
 from threading import Thread
+from typing import Any
 
 import ipywidgets as widgets
 
-from course_lib.explorers.base import Explorer, choice, int_slider
-from course_lib.explorers.kernel_factorization.picture import draw
-from course_lib.explorers.kernel_factorization.result import KernelFactorization, compute, max_rewrites
+from course_lib.explorers.base import Explorer
+from course_lib.explorers.kernel_factorization.controls import STACK, KernelFactorizationIdea
+from course_lib.explorers.kernel_factorization.result import KernelFactorization
 from course_lib.explorers.timing import forward_milliseconds
-
-MAX_KERNEL_SIZE = 11
 
 
 class KernelFactorizationExplorer(Explorer):
     """One large convolution, and what the paper's rewrites make of it.
 
-    Args: the controls' first values, by the names and ranges of `kernel_factorization.compute`.
+    Args: the controls' first values, by the names of `factorize_kernel`, in the ranges of
+        `KernelFactorizationIdea`; `form` is also "thin stack", of 1x3 and 3x1.
 
     Attributes:
         result: the `KernelFactorization` shown.
@@ -25,7 +25,7 @@ class KernelFactorizationExplorer(Explorer):
             pressed; else None.
     """
 
-    name = "kernel-factorization"
+    idea = KernelFactorizationIdea()
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class KernelFactorizationExplorer(Explorer):
         grid: int = 35,
         stride: int = 1,
         rewrites: int = 1,
-        form: str = "stack",
+        form: str = STACK,
         between: str = "relu",
     ) -> None:
         self.measured: tuple[float, float] | None = None
@@ -44,34 +44,26 @@ class KernelFactorizationExplorer(Explorer):
         self._button.on_click(lambda _: self.measure())
         self._timing = widgets.HTML().add_class("explorer-timing")
         self._thread: Thread | None = None
-        controls = {
-            "kernel_size": int_slider("kernel size", kernel_size, 3, MAX_KERNEL_SIZE, 2),
-            "rewrites": int_slider("rewrites", rewrites, 0, max_rewrites(kernel_size, form)),
-            "form": choice("into", {"a stack of 3×3": "stack", "1×n and n×1": "pair"}, form),
-            "channels": int_slider("channels", channels, 16, 512, 16),
-            "grid": int_slider("grid size", grid, 7, 147),
-            "stride": int_slider("stride", stride, 1, 2),
-            "between": choice("between layers", {"ReLU": "relu", "linear": "linear"}, between),
-        }
-        super().__init__(controls, [widgets.HBox([self._button, self._timing])])
-
-    def _compute(self) -> KernelFactorization:
-        return compute(**self.values)
-
-    def _draw(self, result: KernelFactorization) -> str:
-        return draw(result)
+        super().__init__(
+            [widgets.HBox([self._button, self._timing])],
+            kernel_size=kernel_size,
+            rewrites=rewrites,
+            form=form,
+            channels=channels,
+            grid=grid,
+            stride=stride,
+            between=between,
+        )
 
     @property
     def timing(self) -> str:
         """What stands beside the button: the measured times in words, or nothing."""
         return self._timing.value
 
-    def _constrain(self) -> None:
-        kernel, rewrites = self.controls["kernel_size"], self.controls["rewrites"]
-        kernel.value |= 1  # an even number can be typed into the number box
-        rewrites.max = max_rewrites(kernel.value, self.controls["form"].value)
+    def _show(self, values: dict[str, Any]) -> None:
         self.measured = None
         self._timing.value = ""
+        super()._show(values)
 
     def measure(self) -> Thread:
         """Time both forms in the background; the result appears beside the button and in `measured`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from course_lib.architecture import Conv, seq
 from course_lib.explorers.kernel_factorization.result import KernelFactorization, megas
-from course_lib.explorers.svg import picture, rect, tag, text
+from course_lib.explorers.svg_elements import picture, rect, tag, text
 
 WIDTH, HEIGHT = 1080, 440
 TOP = 60  # below the panels' titles
@@ -17,7 +17,7 @@ DARK_FROM = 8
 MACS_BAR, PARAMS_BAR = "#0072B2", "#D55E00"
 
 
-def draw(result: KernelFactorization) -> str:
+def draw_kernel_factorization(result: KernelFactorization) -> str:
     """The picture of `result` as SVG, 1080 by 440 CSS pixels."""
     shades = _shades(len(result.rows))
     return picture([*_stack(result, shades), *_patch(result, shades), *_bars(result)], WIDTH, HEIGHT)

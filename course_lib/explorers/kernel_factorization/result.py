@@ -83,11 +83,11 @@ class KernelFactorization:
 
 
 def max_rewrites(kernel_size: int, form: Form) -> int:
-    """How often `compute` can rewrite: a stack peels off 3x3s and then splits those; a pair is made once."""
+    """How often `factorize_kernel` can rewrite: a stack peels off 3x3s and then splits those; a pair is made once."""
     return 1 if form == "pair" else (kernel_size - 1) // 2
 
 
-def compute(
+def factorize_kernel(
     kernel_size: int,
     channels: int,
     grid: int,

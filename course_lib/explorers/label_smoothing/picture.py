@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from course_lib.explorers.label_smoothing.result import ClassRow, LabelSmoothing
-from course_lib.explorers.svg import picture, rect, tag, text
+from course_lib.explorers.svg_elements import picture, rect, tag, text
 
 WIDTH, HEIGHT = 1080, 440
 TOP, ROW = 62, 74  # of the first class's row, and from one to the next
@@ -17,7 +17,7 @@ TARGET, PROBABILITY, UP, DOWN, SPREAD = "#E69F00", "#0072B2", "#009E73", "#D55E0
 LOSS_END = 5.0  # nats; the bar of a larger loss is cut off and says so
 
 
-def draw(result: LabelSmoothing) -> str:
+def draw_label_smoothing(result: LabelSmoothing) -> str:
     """The picture of `result` as SVG, 1080 by 440 CSS pixels."""
     parts = [
         text(LEFT, 24, "target q'", size=21, font_weight="bold", fill="#8a5f00"),

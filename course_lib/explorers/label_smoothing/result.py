@@ -86,7 +86,7 @@ class LabelSmoothing:
         )
 
 
-def compute(epsilon: float, num_classes: int, prior: Prior, logits: Sequence[float]) -> LabelSmoothing:
+def smooth_label(epsilon: float, num_classes: int, prior: Prior, logits: Sequence[float]) -> LabelSmoothing:
     """The smoothed label q' = (1 - epsilon) one-hot + epsilon u against p = softmax(logits).
 
     Args:

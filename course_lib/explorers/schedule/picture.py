@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from course_lib.explorers.schedule.result import IMAGES, Schedule
-from course_lib.explorers.svg import picture, rect, tag, text
+from course_lib.explorers.svg_elements import picture, rect, tag, text
 
 WIDTH, HEIGHT = 1080, 440
 LEFT, RIGHT, TOP, BOTTOM = 90, 720, 60, 370  # of the plot
@@ -14,7 +14,7 @@ CURVE, AREA, ORIGINAL = "#0072B2", "#d6e7f3", "#555555"
 TICKS = 5
 
 
-def draw(result: Schedule) -> str:
+def draw_schedule(result: Schedule) -> str:
     """The picture of `result` as SVG, 1080 by 440 CSS pixels."""
     highest = max(rate for _, rate in (*result.curve, *result.original_curve))
     return picture([*_axes(result, highest), *_curves(result, highest), *_numbers(result)], WIDTH, HEIGHT)

@@ -66,7 +66,7 @@ class Schedule:
         )
 
 
-def compute(
+def schedule_rates(
     recipe: str,
     schedule: str,
     learning_rate: float,
