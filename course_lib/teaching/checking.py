@@ -13,7 +13,7 @@ from typing import Any
 from course_lib.errors import CourseError
 from course_lib.teaching.compare import difference
 from course_lib.teaching.describing import describe, describe_arguments
-from course_lib.teaching.guarding import SECONDS, Fault, run
+from course_lib.teaching.guarding import SECONDS, AnswerError, run
 
 NO_MISTAKES: Mapping[str, Callable[..., Any]] = {}
 
@@ -71,9 +71,9 @@ def check_function(
         try:
             result = run(student, case, deadline - time.monotonic())
             _require_equal(result, expected, _call_text(student, case), rtol, atol)
-        except Fault as fault:
+        except AnswerError as error:
             known = _recognised(student, mistakes, case, all_cases, rtol, atol)
-            raise ExerciseError(f"{name}: {_sentence(fault)}{known}") from fault
+            raise ExerciseError(f"{name}: {_sentence(error)}{known}") from error
     print(f"{name}: correct ({len(all_cases)} {'case' if len(all_cases) == 1 else 'cases'})")
 
 
@@ -87,8 +87,8 @@ def check_value(
     """
     try:
         _require_equal(student, expected, "your value", rtol, atol)
-    except Fault as fault:
-        raise ExerciseError(f"{name}: {_sentence(fault)}{f' {hint}' if hint else ''}") from fault
+    except AnswerError as error:
+        raise ExerciseError(f"{name}: {_sentence(error)}{f' {hint}' if hint else ''}") from error
     print(f"{name}: correct")
 
 
@@ -117,22 +117,22 @@ def _size(value: Any) -> float:
 
 def _require_equal(actual: Any, expected: Any, where: str, rtol: float, atol: float) -> None:
     if (actual is None and expected is not None) or actual is ...:
-        raise Fault(f"not done yet: {where} is {describe(actual)}", "unfinished")
+        raise AnswerError(f"not done yet: {where} is {describe(actual)}", "unfinished")
     try:
         problem = difference(actual, expected, where, rtol, atol)
     except Exception as error:  # a type of value that nothing here knows
         problem = f"{where} is {describe(actual)}, which cannot be compared with {describe(expected)}"
-        raise Fault(problem, "different") from error
+        raise AnswerError(problem, "different") from error
     if problem:
-        raise Fault(problem, "different")
+        raise AnswerError(problem, "different")
 
 
 def _call_text(function: Callable[..., Any], case: tuple) -> str:
     return f"{getattr(function, '__name__', 'your function')}({describe_arguments(case)})"
 
 
-def _sentence(fault: Fault) -> str:
-    text = str(fault)
+def _sentence(error: AnswerError) -> str:
+    text = str(error)
     return text if text.endswith(("?", ".")) else f"{text}."
 
 
@@ -159,11 +159,11 @@ def _same_outcome(
         try:
             results.append(run(function, case, 1.0))
             kinds.append("")
-        except Fault as fault:
-            if fault.kind in ("time", "unfinished"):
+        except AnswerError as error:
+            if error.kind in ("time", "unfinished"):
                 return False
             results.append(None)
-            kinds.append(fault.kind)
+            kinds.append(error.kind)
     if kinds[0] != kinds[1]:
         return False
     try:

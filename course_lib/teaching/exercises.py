@@ -1,4 +1,4 @@
-'''An exercise as a value: its right answer, its cases, wrong answers that people give, and three hints.
+"""An exercise as a value: its right answer, its cases, wrong answers that people give, and three hints.
 
 The exercises of the lesson `notebooks/NN_topic` stand in `course_lib/teaching/references/topic.py`, one value each:
 
@@ -38,7 +38,7 @@ pass. So a check that lets a wrong answer through cannot be written without noti
 Where many answers are right (an open question, a design), `judge` takes the answer and returns None or a clause that
 says what is wrong; `reference` and `cases` are left out, `mistakes` holds wrong answers by the clause that must come.
 A planted bug is an ordinary exercise: the broken function stands in the lesson, and is one of the mistakes.
-'''
+"""
 
 import random
 from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ from html import escape
 from typing import Any, Literal, get_args
 
 from course_lib.teaching.checking import ExerciseError, check_function
-from course_lib.teaching.guarding import SECONDS, Fault, run
+from course_lib.teaching.guarding import SECONDS, AnswerError, run
 
 Difficulty = Literal["easy", "medium", "harder"]
 HINTS = 3
@@ -133,8 +133,8 @@ class Exercise:
             raise ExerciseError(f"{self.name}: not done yet: the answer is still missing.")
         try:
             problem = run(self.judge, (answer,), self.seconds)
-        except Fault as fault:
-            raise ExerciseError(f"{self.name}: {fault}.") from fault
+        except AnswerError as error:
+            raise ExerciseError(f"{self.name}: {error}.") from error
         if problem:
             raise ExerciseError(f"{self.name}: {problem}.")
         print(f"{self.name}: correct")

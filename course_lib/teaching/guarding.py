@@ -23,7 +23,7 @@ SECONDS = 20.0
 _FOREIGN = tuple({str(Path(__file__).parents[1]), *(sysconfig.get_path(n) for n in ("stdlib", "purelib", "platlib"))})
 
 
-class Fault(CourseError):
+class AnswerError(CourseError):
     """Why a call has no result that could be compared: a clause, and in `kind` the sort of fault in one word."""
 
     def __init__(self, clause: str, kind: str) -> None:
@@ -69,7 +69,7 @@ def run(function: Callable[..., Any], arguments: tuple, seconds: float = SECONDS
     """Call `function` with its own copy of `arguments` and return the result.
 
     Raises:
-        Fault: if it is not written yet, raises, leaves Python, takes longer than `seconds`, or changes its arguments.
+        AnswerError: if it is not written yet, raises, leaves Python, takes longer than `seconds`, or changes its arguments.
     """
     call = f"{getattr(function, '__name__', 'your function')}({describe_arguments(arguments)})"
     passed, untouched = copy.deepcopy(arguments), copy.deepcopy(arguments)
@@ -77,19 +77,19 @@ def run(function: Callable[..., Any], arguments: tuple, seconds: float = SECONDS
         with _exit_raises(), time_limit(seconds):
             result = function(*passed)
     except NotImplementedError as error:
-        raise Fault(f"not done yet: {call} raises NotImplementedError: {error}", "unfinished") from error
+        raise AnswerError(f"not done yet: {call} raises NotImplementedError: {error}", "unfinished") from error
     except _TimeIsUp as error:
         clause = f"{call} has no result after {seconds:.0f} s{_line(error)}; does a loop never end?"
-        raise Fault(clause, "time") from error
+        raise AnswerError(clause, "time") from error
     except SystemExit as error:
         clause = f"{call} ends Python with exit or quit{_line(error)}; leave a function with return"
-        raise Fault(clause, "exit") from error
+        raise AnswerError(clause, "exit") from error
     except Exception as error:
         clause = f"{call} raises {type(error).__name__}: {shortened(str(error))}{_line(error)}"
-        raise Fault(clause, f"raises {type(error).__name__}") from error
+        raise AnswerError(clause, f"raises {type(error).__name__}") from error
     changed = _changed_argument(function, passed, untouched)
     if changed:
-        raise Fault(f"{call} changes its argument {changed} in place; work on a copy of it", "in place")
+        raise AnswerError(f"{call} changes its argument {changed} in place; work on a copy of it", "in place")
     return result
 
 
