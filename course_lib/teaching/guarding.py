@@ -69,7 +69,8 @@ def run(function: Callable[..., Any], arguments: tuple, seconds: float = SECONDS
     """Call `function` with its own copy of `arguments` and return the result.
 
     Raises:
-        AnswerError: if it is not written yet, raises, leaves Python, takes longer than `seconds`, or changes its arguments.
+        AnswerError: if it is not written yet, raises, leaves Python, takes longer than `seconds`, or changes its
+            arguments.
     """
     call = f"{getattr(function, '__name__', 'your function')}({describe_arguments(arguments)})"
     passed, untouched = copy.deepcopy(arguments), copy.deepcopy(arguments)
