@@ -38,11 +38,13 @@ def describe(value: Any) -> str:
         return f"({describe_arguments(value)}{',' if len(value) == 1 else ''})"
     if type(value) is list and len(value) <= 20:
         return f"[{describe_arguments(tuple(value))}]"
+    if isinstance(value, float) and len(repr(float(value))) > 9:
+        return f"{value:.7g}"
     if inspect.isfunction(value):
         return value.__name__
     if type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "shape"):
         return f"a {type(value).__name__} of shape {value.shape}"
-    return shortened(_own_text(value))
+    return shortened(safe_repr(value))
 
 
 def describe_arguments(arguments: tuple) -> str:
@@ -75,7 +77,8 @@ def architecture_text(value: Node) -> str:
     return f"{f'({text})' if ' >> ' in text and isinstance(value, Sequence) else text}.named({value.name!r})"
 
 
-def _own_text(value: Any) -> str:
+def safe_repr(value: Any) -> str:
+    """`repr`, or a few words where a class's own `repr` raises; numbers of numpy as plain numbers."""
     try:
         return str(value) if isinstance(value, np.generic) else repr(value)
     except Exception as error:  # whatever a class of the student's may raise
@@ -93,6 +96,8 @@ def _array_text(array: Any) -> str:
 
 def _short_architecture(value: Node) -> str:
     text = architecture_text(value)
+    if len(text) > _LONGEST and value.name:
+        return f"{words.describe(value)} named {value.name!r}"
     if len(text) <= _LONGEST_CODE or not isinstance(value, Sequence):
         return shortened(text, _LONGEST_CODE)
     first, last = (part.name or shortened(architecture_text(part)) for part in (value.layers[0], value.layers[-1]))

@@ -193,7 +193,8 @@ def test_an_answer_that_ends_python_is_named(leave: Callable[[int], object]) -> 
 
 KERNEL_CELLS = {
     "def forever():\n    while True: pass": (
-        "ExerciseError: ex: forever() has no result after 1 s (at line 2 of the cell: while True: pass); does a loop never end?"
+        "ExerciseError: ex: forever() has no result after 1 s (at line 2 of the cell: while True: pass); "
+        "does a loop never end?"
     ),
     "def leaving():\n    quit()": (
         "ExerciseError: ex: leaving() ends Python with exit or quit (at line 2 of the cell: quit()); "
@@ -271,6 +272,8 @@ def test_a_check_that_cannot_fail_is_refused() -> None:
     [
         (3, 4, "your value is 3; 4 is expected"),
         (102401, 102400, "your value is 102401; 102400 is expected"),
+        (2 / 3, 1 / 3, "your value is 0.6666667; 0.3333333 is expected"),
+        (1 + 1e-4, 1 / 3, "your value is 1.0001; 0.3333333 is expected"),
         (True, 1, "your value is True; 1 is expected"),
         (1, True, "your value is 1; True is expected"),
         (0.3, 0.28, "your value is 0.3; 0.28 is expected"),
@@ -350,6 +353,11 @@ def test_the_message_names_place_finding_and_expectation(student: object, expect
 )
 def test_answers_that_mean_the_same_are_accepted(student: object, expected: object) -> None:
     check_value(student, expected, name="exercise")
+
+
+def test_numbers_that_look_alike_are_shown_with_all_digits() -> None:
+    message = difference(0.1234567891, 0.1234567892, "it", rtol=0, atol=0)
+    assert message == "it is 0.1234567891; 0.1234567892 is expected"
 
 
 def test_the_hint_follows_the_message() -> None:
