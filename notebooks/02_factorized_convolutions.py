@@ -51,7 +51,6 @@ from torch import nn
 from course_lib import datasets
 from course_lib.architecture import (
     Node,
-    avg_pool,
     branches,
     build,
     conv,
@@ -71,7 +70,8 @@ from course_lib.explorers import KernelFactorizationExplorer
 from course_lib.explorers.timing import forward_milliseconds
 from course_lib.reporting.plots import bar_compare, figure_html, matrix_gallery
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
-from course_lib.teaching import Answer, Quiz, check_function
+from course_lib.teaching import Answer, Quiz
+from course_lib.teaching.references import factorized_convolutions as exercises
 from course_lib.training import Recipe, evaluate, fit
 
 # %% [markdown]
@@ -663,6 +663,9 @@ print(
 #
 # Write `pair_saving(kernel_size)`: which share of the multiplications do 1×n and n×1 save, at equal widths?
 
+# %% tags=["nbval-check-output"]
+exercises.pair_saving
+
 
 # %% tags=["solution"]
 def pair_saving(kernel_size: int) -> float:
@@ -672,18 +675,16 @@ def pair_saving(kernel_size: int) -> float:
 
 
 # %% tags=["check", "nbval-check-output"]
-def counted_saving(kernel_size: int) -> float:
-    large = conv(16, kernel_size)
-    return 1 - total(factorize(large, kernel_size), (16, 24, 24)).macs / total(large, (16, 24, 24)).macs
-
-
-check_function(pair_saving, counted_saving, [(3,), (5,), (7,), (11,)], name="pair-saving")
+exercises.pair_saving.check(pair_saving)
 
 # %% [markdown]
 # ### 2 · How wide may the middle be? (medium, 10 minutes)
 #
 # Widths need not be equal. A pair leads from `in_channels` through `middle` to `out_channels`. Write `widest_middle`: the largest number of
 # channels between with which the pair has no more weights than the n×n convolution.
+
+# %% tags=["nbval-check-output"]
+exercises.widest_middle
 
 
 # %% tags=["solution"]
@@ -694,22 +695,7 @@ def widest_middle(kernel_size: int, in_channels: int, out_channels: int) -> int:
 
 
 # %% tags=["check", "nbval-check-output"]
-def widest_by_trial(kernel_size: int, in_channels: int, out_channels: int) -> int:
-    large = kernel_size**2 * in_channels * out_channels
-    middle = 1
-    while kernel_size * (middle + 1) * (in_channels + out_channels) <= large:
-        middle += 1
-    return middle
-
-
-cases = [(3, 64, 64), (7, 128, 128), (7, 128, 192), (5, 16, 32)]
-check_function(
-    widest_middle,
-    widest_by_trial,
-    cases,
-    name="widest-middle",
-    random_case=lambda rng: (rng.choice([3, 5, 7]), rng.randint(4, 256), rng.randint(4, 256)),
-)
+exercises.widest_middle.check(widest_middle)
 
 # %% [markdown]
 # ### 3 · A rewrite of your own (harder, 15 minutes)
@@ -718,6 +704,10 @@ check_function(
 # against 11 %: the alternative that the paper turned down). So that shapes stay, the first 2×2 is padded "same", which adds a row and a column,
 # and the second "valid", which takes them away again. Leave everything else as it is. `rewrite(value, rule)` calls
 # `rule(part, in_channels)` on every part and puts what it returns in its place.
+
+# %% tags=["nbval-check-output"]
+exercises.split_3x3
+
 
 # %% tags=["solution"]
 from dataclasses import replace
@@ -736,13 +726,7 @@ def split_3x3(value: Node) -> Node:
 
 
 # %% tags=["check", "nbval-check-output"]
-two = conv(8, 2) >> conv(8, 2, padding="valid")
-block = branches(conv(8, 1), conv(8, 3), avg_pool(3) >> conv(8, 1), conv(8, 3, 2))
-answers = {
-    conv(8, 3): two,
-    block: branches(conv(8, 1), two, avg_pool(3) >> conv(8, 1), conv(8, 3, 2)),  # pools and strided convolutions stay
-}
-check_function(split_3x3, answers.get, [(value,) for value in answers], name="split-3x3")
+exercises.split_3x3.check(split_3x3)
 
 # %% [markdown]
 # ## Recap

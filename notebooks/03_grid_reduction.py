@@ -78,7 +78,8 @@ from course_lib.explorers.timing import forward_milliseconds
 from course_lib.models import entry, list_models, trunk
 from course_lib.reporting.plots import figure_html, line_panels, matrix_gallery
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
-from course_lib.teaching import Answer, Quiz, check_function
+from course_lib.teaching import Answer, Quiz
+from course_lib.teaching.references import grid_reduction as exercises
 from course_lib.training import Recipe, fit
 
 # %% [markdown]
@@ -751,6 +752,9 @@ print(f"after the last reduction {last['mixed_7a']:,} values, after the block be
 # Write `reduction_macs(way, grid, channels, kernel_size)` for even grids, from k channels to 2k, for the three ways `"conv_pool"`, `"pool_conv"` and
 # `"parallel"`.
 
+# %% tags=["nbval-check-output"]
+exercises.reduction_macs
+
 
 # %% tags=["solution"]
 def reduction_macs(way: str, grid: int, channels: int, kernel_size: int) -> int:
@@ -762,23 +766,16 @@ def reduction_macs(way: str, grid: int, channels: int, kernel_size: int) -> int:
 
 
 # %% tags=["check", "nbval-check-output"]
-def counted_macs(way: str, grid: int, channels: int, kernel_size: int) -> int:
-    return total(reduction(way, channels, kernel_size), (channels, grid, grid)).macs
-
-
-check_function(
-    reduction_macs,
-    counted_macs,
-    [(way, 32, 64, 1) for way in WAYS],
-    name="reduction-macs",
-    random_case=lambda rng: (rng.choice(WAYS), 2 * rng.randint(1, 60), rng.randint(1, 512), rng.choice([1, 3, 5])),
-)
+exercises.reduction_macs.check(reduction_macs)
 
 # %% [markdown]
 # ### 2 · Find the bottleneck (medium, 10 minutes)
 #
 # Write `narrowest(value, input_shape)`: how many values pass at the narrowest place of a sequence, its input and its end included. The parts of a sequence
 # are `value.layers`; `total(value, input_shape).out_shape` is what leaves a value, and `seq(*parts)` makes one of parts.
+
+# %% tags=["nbval-check-output"]
+exercises.narrowest
 
 
 # %% tags=["solution"]
@@ -791,15 +788,7 @@ def narrowest(value: Node, input_shape: tuple[int, int, int]) -> int:
 
 
 # %% tags=["check", "nbval-check-output"]
-sizes_by_hand = {
-    conv(32, 3) >> max_pool(3, 2): 32 * 8 * 8,
-    max_pool(3, 2) >> conv(32, 3): 16 * 8 * 8,
-    conv(16, 3) >> conv(2, 1) >> conv(64, 3): 2 * 16 * 16,
-    reduction("parallel", 16) >> conv(64, 3): 32 * 8 * 8,
-    conv(64, 3) >> conv(64, 3): 16 * 16 * 16,  # the input itself
-}
-cases = [(value, (16, 16, 16)) for value in sizes_by_hand]
-check_function(narrowest, lambda value, _: sizes_by_hand[value], cases, name="narrowest")
+exercises.narrowest.check(narrowest)
 
 # %% [markdown]
 # ### 3 · A rewrite of your own (harder, 15 minutes)
@@ -807,6 +796,9 @@ check_function(narrowest, lambda value, _: sizes_by_hand[value], cases, name="na
 # Write `widen_before_pools(value, in_channels)`, which removes every bottleneck the *dear* way: before each max pool with a stride above 1 it puts a 1×1
 # convolution to twice the channels that arrive. Leave all else as it is. `rewrite(value, rule, in_channels)` calls `rule(part, channels)` on every
 # part, with the number of channels that reach it, and puts what it returns in its place.
+
+# %% tags=["nbval-check-output"]
+exercises.widen_before_pools
 
 
 # %% tags=["solution"]
@@ -822,15 +814,7 @@ def widen_before_pools(value: Node, in_channels: int) -> Node:
 
 
 # %% tags=["check", "nbval-check-output"]
-block = branches(conv(8, 1), max_pool(3) >> conv(8, 1))  # 16 channels, and a pool of stride 1 that must stay
-answers = {
-    max_pool(3, 2): conv(6, 1) >> max_pool(3, 2),
-    conv(8, 3) >> max_pool(3, 2): conv(8, 3) >> conv(16, 1) >> max_pool(3, 2),
-    block >> max_pool(3, 2) >> conv(8, 3, 2): block >> conv(32, 1) >> max_pool(3, 2) >> conv(8, 3, 2),
-    max_pool(2, 2) >> max_pool(3, 2): conv(6, 1) >> max_pool(2, 2) >> conv(12, 1) >> max_pool(3, 2),
-}
-cases = [(value, 3) for value in answers]
-check_function(widen_before_pools, lambda value, _: answers[value], cases, name="widen-before-pools")
+exercises.widen_before_pools.check(widen_before_pools)
 
 # %% [markdown]
 # ## Recap

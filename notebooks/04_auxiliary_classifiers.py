@@ -47,7 +47,6 @@
 # %% tags=["setup"]
 import math
 
-import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -62,7 +61,8 @@ from course_lib.models import network
 from course_lib.reporting.plots import figure_html, line_chart
 from course_lib.reporting.records import load_record
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
-from course_lib.teaching import Answer, Quiz, check_function
+from course_lib.teaching import Answer, Quiz
+from course_lib.teaching.references import auxiliary_classifiers as exercises
 from course_lib.training import Recipe, auxiliary_loss, fit, normalize
 
 # %% [markdown]
@@ -662,6 +662,9 @@ print(f"identical logits; {removed:,} parameters that need not be stored")
 # Each layer multiplies the *mean square* of a gradient by `factor`, less than 1. Write `layers_until(share, factor)`: after how many layers has its *norm* fallen to `share` of what
 # it was, or below?
 
+# %% tags=["nbval-check-output"]
+exercises.layers_until
+
 
 # %% tags=["solution"]
 def layers_until(share: float, factor: float) -> int:
@@ -671,26 +674,16 @@ def layers_until(share: float, factor: float) -> int:
 
 
 # %% tags=["check", "nbval-check-output"]
-def by_going_down(share: float, factor: float) -> int:
-    layers, square = 0, 1.0
-    while square > share**2:
-        layers, square = layers + 1, square * factor
-    return layers
-
-
-check_function(
-    layers_until,
-    by_going_down,
-    [(0.5, 1 / 6), (1e-3, 1 / 6), (1e-6, 1 / 6), (1e-3, 0.9)],
-    name="layers-until",
-    random_case=lambda rng: (10 ** -rng.uniform(0.1, 8), rng.uniform(0.1, 0.95)),
-)
+exercises.layers_until.check(layers_until)
 
 # %% [markdown]
 # ### 2 · A weight for a purpose (medium, 10 minutes)
 #
 # At some layer the main loss's gradient has the norm `main`, the head's loss's the norm `head_norm`, and `cosine` is that of the angle between them. Write `weight_for`: the positive weight of the
 # head with which the layer's gradient becomes `gain` times, more than once, as long as the main loss's alone.
+
+# %% tags=["nbval-check-output"]
+exercises.weight_for
 
 
 # %% tags=["solution"]
@@ -701,24 +694,16 @@ def weight_for(gain: float, main: float, head_norm: float, cosine: float) -> flo
 
 
 # %% tags=["check", "nbval-check-output"]
-def weight_by_roots(gain: float, main: float, head_norm: float, cosine: float) -> float:
-    roots = np.roots([head_norm**2, 2 * main * head_norm * cosine, (1 - gain**2) * main**2])
-    return float(roots.max())
-
-
-check_function(
-    weight_for,
-    weight_by_roots,
-    [(2.0, 1.0, 1.0, 1.0), (5.0, 3.0, 4.0, 0.0), (2.0, 1.0, 1.0, -0.5)],
-    name="weight-for",
-    random_case=lambda rng: (rng.uniform(1.1, 9), rng.uniform(0.1, 5), rng.uniform(0.1, 5), rng.uniform(-0.9, 0.9)),
-)
+exercises.weight_for.check(weight_for)
 
 # %% [markdown]
 # ### 3 · A head where you like (harder, 15 minutes)
 #
 # Write `add_head(value, number)`: the network `value` with a head after `module<number>`, named `head<number>`, and nothing else changed. A network is a sequence whose `layers` are a tuple of
 # named parts; `head(bn_aux=False, weight=0.3)` makes a head, `.named("head3")` names it, and `seq(*parts)` makes a sequence of parts. Heads that are there stay.
+
+# %% tags=["nbval-check-output"]
+exercises.add_head
 
 
 # %% tags=["solution"]
@@ -731,13 +716,7 @@ def add_head(value: Sequence, number: int) -> Sequence:
 
 
 # %% tags=["check", "nbval-check-output"]
-answers = {
-    (deep_network(), 3): deep_network((3,)),
-    (deep_network(), 8): deep_network((8,)),
-    (deep_network((3,)), 6): deep_network((3, 6)),
-    (deep_network((3, 6), batch_norm=True), 1): deep_network((1, 3, 6), batch_norm=True),
-}
-check_function(add_head, lambda *case: answers[case], list(answers), name="add-head")
+exercises.add_head.check(add_head)
 
 # %% [markdown]
 # ## Recap

@@ -62,7 +62,8 @@ from course_lib.reporting.confidence_plots import cluster_panels, reliability_di
 from course_lib.reporting.plots import LIVE, RECORDED, SERIES, figure_html, line_chart
 from course_lib.reporting.records import load_record
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
-from course_lib.teaching import Answer, Quiz, check_function
+from course_lib.teaching import Answer, Quiz
+from course_lib.teaching.references import label_smoothing as exercises
 from course_lib.training import LabelSmoothingLoss, Recipe, fit, normalize, predict_logits
 
 # %% [markdown]
@@ -764,6 +765,9 @@ print(f"to see 0.2 points at two standard errors: {runs_needed:,.0f} runs of eac
 # Write `least_loss(epsilon, prior, label)`: the number, in nats, below which the smoothed loss of an image with this label cannot fall, for any prior. Mind
 # classes whose target is 0.
 
+# %% tags=["nbval-check-output"]
+exercises.least_loss
+
 
 # %% tags=["solution"]
 def least_loss(epsilon: float, prior: list[float], label: int) -> float:
@@ -776,20 +780,7 @@ def least_loss(epsilon: float, prior: list[float], label: int) -> float:
 
 
 # %% tags=["check", "nbval-check-output"]
-def settled_loss(epsilon: float, prior: list[float], label: int) -> float:
-    u = torch.tensor(prior, dtype=torch.float64)
-    q = smoothed_labels(torch.tensor([label]), epsilon, u)
-    return F.cross_entropy(q.clamp(min=1e-300).log(), q).item()  # the logits ln q' are the best
-
-
-cases = [
-    (0.1, [0.1] * 10, 0),
-    (0.1, [0.001] * 1000, 7),
-    (0.3, [0.5, 0.3, 0.2], 2),
-    (0.2, [0.5, 0.5, 0.0], 0),
-    (0.0, [0.5, 0.5], 1),
-]
-check_function(least_loss, settled_loss, cases, name="least-loss")
+exercises.least_loss.check(least_loss)
 
 # %% [markdown]
 # ### 2 · A test that tells (medium, 15 minutes)
@@ -797,6 +788,9 @@ check_function(least_loss, settled_loss, cases, name="least-loss")
 # Write `is_label_smoothing(loss, epsilon, num_classes)`: True if `loss(logits, labels)`, a mean over the images, is the smoothed loss with a uniform prior, as far as
 # training can notice. Two losses with equal gradients train equal networks; so test the gradient. Then print the gradient of `tempting_loss` beside that of
 # `F.cross_entropy` and say in one sentence what the tempting loss really is.
+
+# %% tags=["nbval-check-output"]
+exercises.is_label_smoothing
 
 
 # %% tags=["solution"]
@@ -811,30 +805,16 @@ def is_label_smoothing(loss: Callable[[Tensor, Tensor], Tensor], epsilon: float,
 
 
 # %% tags=["check", "nbval-check-output"]
-wrong_only = torch.full((K, K), 0.1 / (K - 1), dtype=torch.float64).fill_diagonal_(0.9)  # nothing for the right class
-right_one = nn.CrossEntropyLoss(label_smoothing=0.1)
-suspects = {
-    "PyTorch's": (right_one, True),
-    "plain cross-entropy": (F.cross_entropy, False),
-    "tempting_loss": (tempting_loss, False),
-    "smoothed, and a constant": (lambda z, y: right_one(z, y) - 0.5003, True),
-    "ε twice as large": (LabelSmoothingLoss(K, 0.2), False),
-    "ε for the wrong classes alone": (lambda z, y: F.cross_entropy(z, wrong_only[y]), False),
-    "a sum instead of a mean": (nn.CrossEntropyLoss(label_smoothing=0.1, reduction="sum"), False),
-}
-
-
-def verdict(name: str) -> bool:
-    return is_label_smoothing(suspects[name][0], 0.1, K)
-
-
-check_function(verdict, lambda name: suspects[name][1], [(name,) for name in suspects], name="test-that-tells")
+exercises.is_label_smoothing.check(is_label_smoothing)
 
 # %% [markdown]
 # ### 3 · Calibration without smoothing (harder, 15 minutes)
 #
 # There is another cure for over-confidence, after training: divide all logits by one number, the *temperature* T (Guo et al. 2017). It changes no
 # prediction. Write `best_temperature(logits, labels)`: the T between 0.05 and 20 at which the plain cross-entropy of `logits / T` is least, to within 1 %.
+
+# %% tags=["nbval-check-output"]
+exercises.best_temperature
 
 
 # %% tags=["solution"]
@@ -847,26 +827,7 @@ def best_temperature(logits: Tensor, labels: Tensor) -> float:
 
 
 # %% tags=["check", "nbval-check-output"]
-def temperature_by_search(logits: Tensor, labels: Tensor) -> float:
-    # The loss has one valley in 1/T: cut away the worse third until little is left.
-    low, high = np.log(0.05), np.log(20)
-    while high - low > 1e-4:
-        left, right = low + (high - low) / 3, high - (high - low) / 3
-        better_left = F.cross_entropy(logits / np.exp(left), labels) < F.cross_entropy(logits / np.exp(right), labels)
-        low, high = (low, right) if better_left else (left, high)
-    return float(np.exp((low + high) / 2))
-
-
-generator = torch.Generator().manual_seed(0)
-honest = 2 * torch.randn(2000, K, generator=generator, dtype=torch.float64)
-drawn = honest.softmax(1).multinomial(1, generator=generator).squeeze(1)
-check_function(
-    best_temperature,
-    temperature_by_search,
-    [(factor * honest, drawn) for factor in (1.0, 3.0, 0.4)],
-    name="temperature",
-    rtol=0.01,
-)
+exercises.best_temperature.check(best_temperature)
 
 # %% [markdown]
 # Now on the network trained late without smoothing: choose T on one half of the test pictures, judge on the other.

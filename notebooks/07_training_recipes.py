@@ -71,7 +71,8 @@ from course_lib.architecture import (
 from course_lib.explorers import ScheduleExplorer
 from course_lib.reporting.plots import PAPER, RECORDED, SERIES, figure_html, line_chart, valley_paths
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
-from course_lib.teaching import Answer, Quiz, check_function
+from course_lib.teaching import Answer, Quiz
+from course_lib.teaching.references import training_recipes as exercises
 from course_lib.training import RECIPES, Recipe, default_device, evaluate, normalize, predict_logits
 from course_lib.training.averaging import average_weights
 from course_lib.training.loop import TrainingLoop
@@ -988,6 +989,9 @@ print(record.source)
 #
 # Write `half_life(decay, decay_epochs)`: the first epoch at which a rate that is multiplied by `decay` every `decay_epochs` epochs is half of the peak or less.
 
+# %% tags=["nbval-check-output"]
+exercises.half_life
+
 
 # %% tags=["solution"]
 def half_life(decay: float, decay_epochs: int) -> int:
@@ -997,24 +1001,16 @@ def half_life(decay: float, decay_epochs: int) -> int:
 
 
 # %% tags=["check", "nbval-check-output"]
-def half_life_by_trial(decay: float, decay_epochs: int) -> int:
-    recipe = Recipe(epochs=10_000, schedule="steps", decay=decay, decay_epochs=decay_epochs, warmup_epochs=0)
-    return next(epoch for epoch in range(10_000) if recipe.learning_rate_at(epoch) <= recipe.learning_rate / 2)
-
-
-check_function(
-    half_life,
-    half_life_by_trial,
-    [(0.94, 2), (0.96, 8), (0.1, 30)],
-    name="half-life",
-    random_case=lambda rng: (rng.uniform(0.05, 0.99), rng.randint(1, 20)),
-)
+exercises.half_life.check(half_life)
 
 # %% [markdown]
 # ### 2 · Undo the progress bar (medium, 10 minutes)
 #
 # You are given only what a progress bar showed after each step of one epoch: the mean of all values since its start. Write `single_values(shown)`, which gives back the value of each
 # step. What the bar hides, it does not lose.
+
+# %% tags=["nbval-check-output"]
+exercises.single_values
 
 
 # %% tags=["solution"]
@@ -1026,18 +1022,7 @@ def single_values(shown: list[float]) -> list[float]:
 
 
 # %% tags=["check", "nbval-check-output"]
-def from_differences(shown: list[float]) -> list[float]:
-    return np.diff(np.array(shown) * np.arange(1, len(shown) + 1), prepend=0.0).tolist()
-
-
-check_function(
-    single_values,
-    from_differences,
-    [([2.0],), ([2.0, 1.5, 1.0],)],
-    name="single-values",
-    random_case=lambda rng: ([rng.uniform(0, 3) for _ in range(rng.randint(2, 30))],),
-    atol=1e-6,
-)
+exercises.single_values.check(single_values)
 
 # %% [markdown]
 # ### 3 · Adam (harder, 15 minutes)
@@ -1048,6 +1033,9 @@ check_function(
 # - after step t, the weight changes by -rate · m / (1 - b1ᵗ) / (√(v / (1 - b2ᵗ)) + ε).
 #
 # Write `adam(gradients, rate)`: the weight, which starts at 0, after each of these gradients, with b1 = 0.9, b2 = 0.999 and ε = 1e-8. Your judge is PyTorch's Adam.
+
+# %% tags=["nbval-check-output"]
+exercises.adam
 
 
 # %% tags=["solution"]
@@ -1064,24 +1052,7 @@ def adam(gradients: list[float], rate: float) -> list[float]:
 
 
 # %% tags=["check", "nbval-check-output"]
-def adam_of_torch(gradients: list[float], rate: float) -> list[float]:
-    weight = nn.Parameter(torch.zeros((), dtype=torch.float64))
-    optimizer, weights = torch.optim.Adam([weight], lr=rate), []
-    for gradient in gradients:
-        weight.grad = torch.tensor(gradient, dtype=torch.float64)
-        optimizer.step()
-        weights.append(weight.item())
-    return weights
-
-
-check_function(
-    adam,
-    adam_of_torch,
-    [([1.0], 0.1), ([1.0, 1.0], 0.1), ([0.01, -2.0, 3.0], 0.001)],
-    name="adam",
-    random_case=lambda rng: ([rng.gauss(0, 1) for _ in range(rng.randint(1, 20))], rng.uniform(0.001, 0.1)),
-    atol=1e-7,
-)
+exercises.adam.check(adam)
 
 # %% [markdown]
 # The very first step has the length of the rate, whatever the gradient. Is that so in your solution, and why?

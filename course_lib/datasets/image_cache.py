@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 from course_lib.datasets.errors import DatasetError
 from course_lib.datasets.image_tree import SPLITS, ImageTree
 from course_lib.datasets.images import ImageData, Split, channel_statistics
-from course_lib.files import write_whole
+from course_lib.files import expand_home, write_whole
 
 Decode = Callable[[Any], np.ndarray]  # from an item of a tree's files to uint8 (3, H, W)
 

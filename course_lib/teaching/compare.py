@@ -3,16 +3,19 @@
 torch is never imported here; tensors are recognised when they appear.
 """
 
+import cmath
 import dataclasses
 import math
-import sys
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Complex, Integral, Real
 from typing import Any
 
 import numpy as np
 
-_LONGEST = 100
+from course_lib.architecture import Auxiliary, Branches, Node, Residual, Sequence
+from course_lib.teaching.describing import describe, is_array, is_tensor, safe_repr, shortened
+
+_COMPOSITE = (Sequence, Branches, Residual, Auxiliary)
 
 
 def difference(actual: Any, expected: Any, where: str, rtol: float, atol: float) -> str | None:
@@ -35,47 +38,43 @@ def difference(actual: Any, expected: Any, where: str, rtol: float, atol: float)
         return _sequence_difference(actual, expected, where, rtol, atol)
     elif dataclasses.is_dataclass(expected):
         return _dataclass_difference(actual, expected, where, rtol, atol)
+    elif isinstance(expected, Complex):
+        same = isinstance(actual, Complex) and cmath.isclose(actual, expected, rel_tol=rtol, abs_tol=atol)
     else:
-        # An array would compare element by element and have no single truth value.
-        same = not is_array(actual) and bool(actual == expected)
-    return None if same else f"{where} is {describe(actual)}; {describe(expected)} is expected"
+        same = _plainly_equal(actual, expected)
+    if same:
+        return None
+    texts = describe(actual), describe(expected)
+    if texts[0] == texts[1]:  # floats that differ only in digits which a message leaves out, or look-alikes
+        texts = shortened(safe_repr(actual)), shortened(safe_repr(expected))
+    return f"{where} is {texts[0]}; {texts[1]} is expected"
 
 
-def describe(value: Any) -> str:
-    """Show a value in one short line: arrays and tensors by shape and dtype, all else by its shortened `repr`."""
-    if is_array(value):
-        kind = "an array" if isinstance(value, np.ndarray) else "a tensor"
-        return f"{kind} of shape {tuple(value.shape)} and dtype {value.dtype}"
-    if isinstance(value, tuple) and type(value) is tuple:
-        return f"({describe_arguments(value)}{',' if len(value) == 1 else ''})"
-    return shortened(str(value) if isinstance(value, np.generic) else repr(value))
-
-
-def describe_arguments(arguments: tuple) -> str:
-    """Show positional arguments as they stand in a call."""
-    return ", ".join(describe(argument) for argument in arguments)
-
-
-def shortened(text: str) -> str:
-    """Put `text` on one line and cut it where a message would grow too long to read."""
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
-
-
-def is_array(value: Any) -> bool:
-    """Whether `value` is a numpy array or a torch tensor."""
-    torch = sys.modules.get("torch")
-    return isinstance(value, np.ndarray) or (torch is not None and isinstance(value, torch.Tensor))
+def _plainly_equal(actual: Any, expected: Any) -> bool:
+    """Whether `==` says so with one truth value; arrays and tables, which compare by element, are not equal to text."""
+    try:
+        same = actual == expected
+    except Exception:  # whatever the `__eq__` of a class of the student's may raise
+        return False
+    return bool(same) if isinstance(same, bool | np.bool_) else False
 
 
 def _array_difference(actual: Any, expected: Any, where: str, rtol: float, atol: float) -> str | None:
-    if not is_array(actual) or isinstance(actual, np.ndarray) != isinstance(expected, np.ndarray):
-        return f"{where} is {describe(actual)}; {describe(expected)} is expected"
+    found = f"{where} is {describe(actual)}; {describe(expected)} is expected"
+    if not is_array(actual) or is_tensor(actual) != is_tensor(expected):
+        return found
     if tuple(actual.shape) != tuple(expected.shape):
         return f"{where} has shape {tuple(actual.shape)}; {tuple(expected.shape)} is expected"
     if actual.dtype != expected.dtype:
         return f"{where} has dtype {actual.dtype}; {expected.dtype} is expected"
+    if is_tensor(actual) and (actual.layout, actual.is_meta) != (expected.layout, expected.is_meta):
+        return found
+    if is_tensor(actual) and actual.is_meta:
+        return None
     ours, theirs = _to_numpy(actual), _to_numpy(expected)
+    if theirs.dtype.kind not in "biufc":  # text and objects, one by one
+        pairs = ((ours[i], theirs[i], f"{where}[{', '.join(map(str, i))}]") for i in np.ndindex(ours.shape))
+        return next(filter(None, (difference(*pair, rtol, atol) for pair in pairs)), None)
     # Whole numbers leave no room for rounding.
     inexact = np.issubdtype(theirs.dtype, np.inexact)
     wrong = ~np.isclose(ours, theirs, rtol=rtol, atol=atol, equal_nan=True) if inexact else ours != theirs
@@ -91,6 +90,11 @@ def _to_numpy(array: Any) -> np.ndarray:
     if isinstance(array, np.ndarray):
         return array
     array = array.detach().cpu()
+    if array.is_quantized:
+        array = array.dequantize()
+    elif str(array.layout) != "torch.strided":
+        array = array.to_dense()
+    array = array.resolve_conj().resolve_neg()
     # numpy has no bfloat16; float64 holds every floating-point dtype exactly.
     return array.double().numpy() if array.is_floating_point() else array.numpy()
 
@@ -107,15 +111,19 @@ def _mapping_difference(actual: Any, expected: Mapping, where: str, rtol: float,
 def _sequence_difference(actual: Any, expected: tuple | list, where: str, rtol: float, atol: float) -> str | None:
     if not isinstance(actual, tuple | list):
         return f"{where} is {describe(actual)}; a {type(expected).__name__} of {len(expected)} is expected"
-    if len(actual) != len(expected):
-        return f"{where} has {len(actual)} elements; {len(expected)} are expected"
-    pairs = enumerate(zip(actual, expected, strict=True))
+    pairs = enumerate(zip(actual, expected, strict=False))
     parts = (difference(ours, theirs, f"{where}[{i}]", rtol, atol) for i, (ours, theirs) in pairs)
-    return next(filter(None, parts), None)
+    first = next(filter(None, parts), None)
+    if len(actual) == len(expected):
+        return first
+    return f"{where} has {len(actual)} elements; {len(expected)} are expected{f', and {first}' if first else ''}"
 
 
 def _dataclass_difference(actual: Any, expected: Any, where: str, rtol: float, atol: float) -> str | None:
     if type(actual) is not type(expected):
+        return f"{where} is {describe(actual)}; {describe(expected)} is expected"
+    if isinstance(expected, Node) and not isinstance(expected, _COMPOSITE) and actual != expected:
+        # A layer is shown whole, as the code that makes it; a composite value by the first part that differs.
         return f"{where} is {describe(actual)}; {describe(expected)} is expected"
     names = [field.name for field in dataclasses.fields(expected) if field.compare]
     parts = (difference(getattr(actual, n), getattr(expected, n), f"{where}.{n}", rtol, atol) for n in names)
@@ -128,4 +136,7 @@ def _numbers_agree(actual: Any, expected: Real, rtol: float, atol: float) -> boo
     if isinstance(expected, Integral):
         return actual == expected
     both_nan = actual != actual and expected != expected
-    return both_nan or math.isclose(actual, expected, rel_tol=rtol, abs_tol=atol)
+    try:
+        return both_nan or math.isclose(actual, expected, rel_tol=rtol, abs_tol=atol)
+    except OverflowError:  # a whole number beyond every float
+        return False

@@ -1,0 +1,1 @@
+"""The exercises of the lessons, one module a lesson, named as the lesson without its number."""

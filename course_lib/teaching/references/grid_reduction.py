@@ -1,0 +1,189 @@
+"""Exercises of the lesson on grid reduction."""
+
+from collections.abc import Callable
+from math import prod
+
+from course_lib.architecture import Node, Pool, avg_pool, branches, conv, max_pool, rewrite, seq, total
+from course_lib.teaching.exercises import Exercise
+
+WAYS = ("conv_pool", "pool_conv", "parallel")
+
+
+def _reduction(way: str, channels: int, kernel_size: int = 3) -> Node:
+    """The three ways of the lesson from k to 2k channels, written down once more, apart from the explorer's."""
+    if way == "conv_pool":
+        return conv(2 * channels, kernel_size) >> max_pool(3, 2)
+    if way == "pool_conv":
+        return max_pool(3, 2) >> conv(2 * channels, kernel_size)
+    return branches(conv(channels, kernel_size, 2), max_pool(3, 2))
+
+
+def _counted_macs(way: str, grid: int, channels: int, kernel_size: int) -> int:
+    return total(_reduction(way, channels, kernel_size), (channels, grid, grid)).macs
+
+
+def _macs(
+    filters: dict[str, int] | None = None, sides: dict[str, int] | None = None
+) -> Callable[[str, int, int, int], int]:
+    """The formula with other filters (in multiples of k) or other divisors of the grid's sides for some ways."""
+    factor = {"conv_pool": 2, "pool_conv": 2, "parallel": 1} | (filters or {})
+    divisor = {"conv_pool": 1, "pool_conv": 2, "parallel": 2} | (sides or {})
+    return lambda way, grid, k, n: n**2 * k * factor[way] * k * (grid // divisor[way]) ** 2
+
+
+reduction_macs = Exercise(
+    name="reduction-macs",
+    difficulty="easy",
+    minutes=5,
+    hints=(
+        (
+            "A convolution costs n² · channels in · channels out at each place of its output. How many places "
+            "has it in each way?"
+        ),
+        "Convolving first: grid² places. The other two: (grid / 2)² places.",
+        "Beside the pool the convolution makes k channels only, as the pool hands on the other k; else it makes 2k.",
+    ),
+    reference=_counted_macs,
+    cases=[*((way, 2, 1, 1) for way in WAYS), *((way, 4, 2, 3) for way in WAYS), *((way, 32, 64, 1) for way in WAYS)],
+    random_case=lambda rng: (rng.choice(WAYS), 2 * rng.randint(1, 60), rng.randint(1, 512), rng.choice([1, 3, 5])),
+    mistakes={
+        "The window has n² places: the kernel's size counts squared.": lambda way, grid, k, n: (
+            _macs()(way, grid, k, 1) * n
+        ),
+        "Convolving first, the convolution visits the large grid.": _macs(sides={"conv_pool": 2}),
+        "Pooling first, the convolution visits the small grid.": _macs(sides={"pool_conv": 1}),
+        "Beside the pool, the convolution moves with stride 2 and visits a quarter of the places.": _macs(
+            sides={"parallel": 1}
+        ),
+        "Beside the pool, the convolution makes k channels; the pool hands on the others.": _macs(
+            filters={"parallel": 2}
+        ),
+        "The convolution goes from k to 2k channels.": _macs(filters={"conv_pool": 1, "pool_conv": 1}),
+        "Each filter reads all k input channels.": lambda way, grid, k, n: _macs()(way, grid, k, n) // k,
+        "The grid has grid · grid places.": lambda way, grid, k, n: (
+            n**2 * k * (k if way == "parallel" else 2 * k) * (grid if way == "conv_pool" else grid // 2)
+        ),
+    },
+)
+
+_NARROWEST = {
+    max_pool(3, 2) >> conv(32, 3): 16 * 8 * 8,
+    conv(32, 3) >> max_pool(3, 2): 32 * 8 * 8,
+    conv(16, 3) >> conv(2, 1) >> conv(64, 3): 2 * 16 * 16,
+    conv(64, 3) >> conv(64, 3): 16 * 16 * 16,  # the input itself
+    _reduction("parallel", 16) >> conv(64, 3): 32 * 8 * 8,
+    conv(64, 3) >> max_pool(3, 2) >> conv(4, 1): 4 * 8 * 8,  # the end
+}
+
+
+def _shapes(value: Node, input_shape: tuple[int, int, int]) -> list[tuple[int, ...]]:
+    ends = range(1, len(value.layers) + 1)
+    return [input_shape, *(total(seq(*value.layers[:end]), input_shape).out_shape for end in ends)]
+
+
+narrowest = Exercise(
+    name="narrowest",
+    difficulty="medium",
+    minutes=10,
+    hints=(
+        (
+            "Which shapes pass through conv(32, 3) >> max_pool(3, 2)? There are three. Write them down for an "
+            "input of (16, 16, 16)."
+        ),
+        "What leaves the first parts together is total(seq(*value.layers[:end]), input_shape).out_shape.",
+        (
+            "Collect input_shape and the shape after each end from 1 to the number of parts; the answer is the "
+            "least product."
+        ),
+    ),
+    reference=lambda value, input_shape: _NARROWEST[value],
+    cases=[(value, (16, 16, 16)) for value in _NARROWEST],
+    mistakes={
+        "The input counts as a place, too.": lambda v, s: min(map(prod, _shapes(v, s)[1:])),
+        "The end counts as a place, too.": lambda v, s: min(map(prod, _shapes(v, s)[:-1])),
+        "A place holds channels · height · width values; that is the number of channels.": lambda v, s: min(
+            shape[0] for shape in _shapes(v, s)
+        ),
+        "A place holds channels · height · width values; the channels are missing.": lambda v, s: min(
+            prod(shape[1:]) for shape in _shapes(v, s)
+        ),
+        "That is the widest place.": lambda v, s: max(map(prod, _shapes(v, s))),
+        "That is what leaves the last part.": lambda v, s: prod(_shapes(v, s)[-1]),
+        "Each part reads what the part before it gives, not the network's input.": lambda v, s: min(
+            prod(s), *(prod(total(part, s).out_shape) for part in v.layers)
+        ),
+        "That is the shape; its values are the product of the three.": lambda v, s: min(_shapes(v, s), key=prod),
+    },
+)
+
+_BRANCHES = branches(conv(8, 1), max_pool(3) >> conv(8, 1))  # 16 channels, and a pool of stride 1 that must stay
+_WIDENED = {
+    max_pool(3, 2): conv(6, 1) >> max_pool(3, 2),
+    avg_pool(3, 2): avg_pool(3, 2),
+    conv(8, 3, 2): conv(8, 3, 2),
+    max_pool(3): max_pool(3),
+    conv(8, 3) >> max_pool(3, 2): conv(8, 3) >> conv(16, 1) >> max_pool(3, 2),
+    conv(8, 3) >> avg_pool(2, 2): conv(8, 3) >> avg_pool(2, 2),
+    max_pool(2, 2) >> max_pool(3, 2): conv(6, 1) >> max_pool(2, 2) >> conv(12, 1) >> max_pool(3, 2),
+    branches(max_pool(3, 2), conv(8, 3, 2)): branches(conv(6, 1) >> max_pool(3, 2), conv(8, 3, 2)),
+    _BRANCHES >> max_pool(3, 2): _BRANCHES >> conv(32, 1) >> max_pool(3, 2),
+}
+
+
+def _widening(
+    change: Callable[[Pool, int], Node] = lambda part, channels: conv(2 * channels, 1) >> part,
+    *,
+    concerns: Callable[[Pool], bool] = lambda part: part.kind == "max" and part.stride != (1, 1),
+) -> Callable[[Node, int], Node]:
+    """A rewrite that applies `change` to the pools that it `concerns`."""
+    return lambda value, in_channels: rewrite(
+        value, lambda part, k: change(part, k) if isinstance(part, Pool) and concerns(part) else part, in_channels
+    )
+
+
+def _all_from_the_input(value: Node, in_channels: int) -> Node:
+    return _widening(lambda part, _: conv(2 * in_channels, 1) >> part)(value, in_channels)
+
+
+widen_before_pools = Exercise(
+    name="widen-before-pools",
+    difficulty="harder",
+    minutes=15,
+    hints=(
+        (
+            "Which parts are concerned? Look at the fields kind and stride of max_pool(3, 2), max_pool(3) and "
+            "avg_pool(3, 2)."
+        ),
+        (
+            "The rule gets the channels that reach the part; the 1×1 convolution has twice as many, and stands "
+            "before the pool."
+        ),
+        (
+            'isinstance(part, Pool) and part.kind == "max" and part.stride != (1, 1): return conv(2 * channels, '
+            "1) >> part, else part."
+        ),
+    ),
+    reference=lambda value, in_channels: _WIDENED[value],
+    cases=[(value, 3) for value in _WIDENED],
+    mistakes={
+        "Nothing was replaced: rewrite returns a new value and leaves the old one as it is.": lambda value, _: value,
+        "An average pool stays as it is.": _widening(concerns=lambda part: part.stride != (1, 1)),
+        "A max pool with stride 1 shrinks nothing, so it stays as it is.": _widening(
+            concerns=lambda p: p.kind == "max"
+        ),
+        "That widens every pool; only a max pool with a stride above 1 is concerned.": _widening(
+            concerns=lambda _: True
+        ),
+        "The 1×1 stands before the pool; behind it the bottleneck is still there.": _widening(
+            lambda part, channels: part >> conv(2 * channels, 1)
+        ),
+        "The pool is to stay behind the 1×1.": _widening(lambda part, channels: conv(2 * channels, 1)),
+        "The 1×1 makes twice the channels that arrive, not as many.": _widening(
+            lambda p, channels: conv(channels, 1) >> p
+        ),
+        "The channels that arrive at the pool count, not those of the network's input.": _all_from_the_input,
+        "A 1×1 convolution is asked for, not a larger window.": _widening(
+            lambda p, channels: conv(2 * channels, 3) >> p
+        ),
+    },
+)
