@@ -26,7 +26,7 @@
 #
 # Click a title to open it.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "keep-output"]
 from course_lib.teaching.lessons import lesson_table
 
 lesson_table()

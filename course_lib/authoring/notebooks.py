@@ -11,9 +11,9 @@ start page lists:
 
     course: {title: Factorized convolutions, minutes_read: 40, minutes_run: 2}
 
-A build notes the SHA-256 of the source in the notebook, as `metadata.course_build.source_sha256`: pairing compares only
-the cells, so without it a notebook could show outputs of an older source. This key and all else that a build adds stay
-out of the source.
+A build notes the SHA-256 of the source's text in the notebook, as `metadata.course_build.source_sha256`: pairing
+compares only the cells, so without it a notebook could show outputs of an older source. This key and all else that a
+build adds stay out of the source.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,20 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 from course_lib.files import write_whole
-from course_lib.teaching.sources import SOURCE_PATTERN, NotebookError, find_sources, read_source
+from course_lib.teaching.sources import (
+    SOURCE_PATTERN,
+    NotebookError,
+    find_sources,
+    read_notebook,
+    read_source,
+    source_text,
+)
 
-CELL_TIMEOUT_S = 240
-"""Longest a single cell may run, in seconds. A training cell has a budget of 45 s on two quiet cores; a shared machine
-may give a fraction of them."""
+CELL_TIMEOUT_S = 1800
+"""Longest a single cell may run, in seconds, against a cell that never ends. A training cell has a budget of 45 s on
+two quiet cores; a shared machine may give a small fraction of them, and being slow is no fault."""
+KERNEL_START_S = 600
+"""Longest a kernel may take to answer at first, in seconds."""
 JUPYTEXT_SETTINGS = {
     "formats": "ipynb,py:percent",
     "notebook_metadata_filter": (
@@ -66,8 +76,8 @@ def build(source: Path) -> Path:
     target = source.with_suffix(".ipynb")
     notebook = read_source(source)
     digest = _sha256(source)  # before the run: an edit during a long run must show as a difference
-    if target.exists():  # as `jupytext --update`: a cell folded in JupyterLab stays folded
-        notebook = combine_inputs_with_outputs(notebook, nbformat.read(target, as_version=4))
+    with suppress(NotebookError):  # as `jupytext --update`: a cell folded in JupyterLab stays folded
+        notebook = combine_inputs_with_outputs(notebook, read_notebook(target))
     _name_cells(notebook)
     _fold(notebook)
     _execute(notebook, source)
@@ -83,8 +93,11 @@ def find_problems(source: Path) -> list[str]:
     problems = _header_problems(read_source(source))
     if not target.exists():
         return [*problems, f"{target.name} is missing: run `make notebooks`"]
-    notebook = nbformat.read(target, as_version=4)
-    drift = _first_difference(jupytext.writes(notebook, fmt="py:percent"), source.read_text(encoding="utf-8"))
+    try:
+        notebook = read_notebook(target)
+    except NotebookError as error:
+        return [*problems, f"{error}: run `make notebooks`"]
+    drift = _first_difference(jupytext.writes(notebook, fmt="py:percent"), source_text(source))
     if drift:
         problems.append(f"{target.name} and {source.name} differ, first here: {drift}")
     if notebook.metadata.get("course_build", {}).get("source_sha256") != _sha256(source):
@@ -101,8 +114,8 @@ def has_tag(cell: NotebookNode, tag: str) -> bool:
     return tag in cell.metadata.get("tags", [])
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _sha256(source: Path) -> str:
+    return hashlib.sha256(source_text(source).encode()).hexdigest()
 
 
 def _name_cells(notebook: NotebookNode) -> None:
@@ -129,6 +142,7 @@ def _execute(notebook: NotebookNode, source: Path) -> None:
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT_S,
+        startup_timeout=KERNEL_START_S,
         kernel_name=KERNEL_NAME,
         resources={"metadata": {"path": str(source.parent)}},
         record_timing=False,

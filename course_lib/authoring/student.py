@@ -23,12 +23,16 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
+from nbconvert.preprocessors import TagRemovePreprocessor
 from nbformat import NotebookNode
 
+from course_lib.authoring.notebooks import CELL_TIMEOUT_S, KERNEL_START_S
 from course_lib.errors import CourseError
+from course_lib.teaching.sources import read_notebook
 
 BEGIN, END = "# solution begin", "# solution end"
+KEPT_OUTPUT_TAG = "keep-output"
+KEPT_METADATA = ("kernelspec", "language_info", "course")
 _YOUR_TURN = 'raise NotImplementedError("your turn")'
 
 
@@ -39,15 +43,18 @@ class ProofError(CourseError):
 def student_copy(notebook: NotebookNode) -> NotebookNode:
     """Return the notebook with a stub in place of each solution, without outputs and without `solution-only` cells.
 
-    Of the notebook's metadata only `kernelspec` and `language_info` stay: a copy is not paired with a source.
+    Of the notebook's metadata kernel, language and the lesson's header stay: a copy is not paired with a source.
+    A cell tagged `keep-output`, such as the start page's list of lessons, keeps its output.
 
     Raises:
         ValueError: if the marks in a cell are missing, unbalanced, or enclose what cannot be made into a stub.
     """
     kept, _ = TagRemovePreprocessor(remove_cell_tags={"solution-only"}).preprocess(_with_stubs(notebook), {})
-    cleared, _ = ClearOutputPreprocessor().preprocess(kept, {})
-    cleared.metadata = NotebookNode({k: v for k, v in cleared.metadata.items() if k in ("kernelspec", "language_info")})
-    return cleared
+    for cell in kept.cells:
+        if cell.cell_type == "code" and KEPT_OUTPUT_TAG not in _tags(cell):
+            cell.outputs, cell.execution_count = [], None
+    kept.metadata = NotebookNode({key: value for key, value in kept.metadata.items() if key in KEPT_METADATA})
+    return kept
 
 
 def prove(notebook: NotebookNode, folder: str | Path = ".") -> int:
@@ -92,7 +99,7 @@ def write_copies(notebooks: Iterable[Path], out: Path) -> list[Path]:
                 f"{source}: its student copy would overwrite {target}; choose another folder for the copies"
             )
         try:
-            copies[target] = student_copy(_read(source))
+            copies[target] = student_copy(read_notebook(source))
         except (OSError, ValueError) as error:
             raise ValueError(f"{source}: {error}") from error
     out.mkdir(parents=True, exist_ok=True)
@@ -101,15 +108,6 @@ def write_copies(notebooks: Iterable[Path], out: Path) -> list[Path]:
         nbformat.write(notebook, partial)
         partial.replace(target)
     return list(copies)
-
-
-def _read(path: Path) -> NotebookNode:
-    try:
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook)
-    except (AttributeError, KeyError, nbformat.ValidationError) as error:  # nbformat's own answer to other JSON
-        raise ValueError("the file is not a notebook") from error
-    return notebook
 
 
 def _tags(cell: NotebookNode) -> list[str]:
@@ -187,7 +185,12 @@ def _runnable(cell: NotebookNode, role: str, may_fail: bool = False) -> Notebook
 
 
 def _run(notebook: NotebookNode, folder: str | Path) -> None:
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT_S,
+        startup_timeout=KERNEL_START_S,
+        resources={"metadata": {"path": str(folder)}},
+    )
     try:
         client.execute()
     except CellExecutionError as error:

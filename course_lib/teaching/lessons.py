@@ -9,7 +9,7 @@ from typing import Any
 
 from IPython.display import Markdown
 
-from course_lib.teaching.sources import NotebookError, find_sources, read_source
+from course_lib.teaching.sources import NOTEBOOK_PATTERN, NotebookError, find_sources, read_notebook, read_source
 
 START_PAGE = "00_start.py"
 HEADER_KEYS = {"title": str, "minutes_read": int, "minutes_run": int}
@@ -26,14 +26,18 @@ class Lesson:
 
 
 def find_lessons(folder: Path) -> list[Lesson]:
-    """The lessons in `folder` in their order; raises NotebookError naming the lesson whose header lacks something."""
-    return [read_lesson(source) for source in find_sources(folder) if source.name != START_PAGE]
+    """The lessons in `folder` in their order, read from their sources or, where it has none, from its notebooks.
+
+    Raises NotebookError naming the lesson whose header lacks something.
+    """
+    found = find_sources(folder) or sorted(folder.glob(NOTEBOOK_PATTERN))
+    return [read_lesson(path) for path in found if path.stem != Path(START_PAGE).stem]
 
 
-def read_lesson(source: Path) -> Lesson:
-    """The lesson in `source`; raises NotebookError if its header lacks a title or minutes."""
-    header = read_source(source).metadata.get("course")
-    return Lesson(**_validated(header, source.name), notebook=source.with_suffix(".ipynb").name)
+def read_lesson(path: Path) -> Lesson:
+    """The lesson in a source or a notebook; raises NotebookError if its header lacks a title or minutes."""
+    content = read_notebook(path) if path.suffix == ".ipynb" else read_source(path)
+    return Lesson(**_validated(content.metadata.get("course"), path.name), notebook=path.with_suffix(".ipynb").name)
 
 
 def lesson_table(folder: Path = Path(".")) -> Markdown:

@@ -30,7 +30,11 @@ def code(source: str, *tags: str) -> NotebookNode:
 def lesson(*cells: NotebookNode) -> NotebookNode:
     return new_notebook(
         cells=[code(SETUP, "setup"), *cells],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}, "jupytext": {"formats": "ipynb,py"}},
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3"},
+            "jupytext": {"formats": "ipynb,py"},
+            "course": {"title": "A lesson"},
+        },
     )
 
 
@@ -64,7 +68,7 @@ def test_a_copy_has_no_outputs_worked_solutions_or_pairing_and_leaves_the_master
     text = nbformat.writes(copy)
     assert "area" not in text
     assert "9 + 9" not in text
-    assert set(copy.metadata) == {"kernelspec"}
+    assert set(copy.metadata) == {"kernelspec", "course"}
     assert all(not cell.outputs and cell.execution_count is None for cell in copy.cells if cell.cell_type == "code")
     assert notebook.cells[1].outputs
     assert "area" in notebook.cells[3].source
@@ -141,7 +145,7 @@ def test_the_command_writes_the_copies(notebook: NotebookNode, tmp_path: Path) -
     ("content", "message"),
     [
         (None, "No such file"),
-        ("{", "not appear to be JSON"),
+        ("{", "the file is not a notebook"),
         ("{}", "the file is not a notebook"),
         ("[]", "the file is not a notebook"),
         (nbformat.writes(lesson(code(VALUE))), "needs the tag 'solution'"),
