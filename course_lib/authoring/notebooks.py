@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import hashlib
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -36,6 +35,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from course_lib.authoring.static_outputs import keep_static
 from course_lib.files import write_whole
 from course_lib.teaching.sources import (
     SOURCE_PATTERN,
@@ -63,8 +63,6 @@ COMPARED_TAG = "nbval-check-output"
 FAILS_TAG = "raises-exception"
 FOLDED_TAG = "folded"
 """On a cell whose source is not for the class to read before its output, such as a quiz with its answers."""
-PROGRESS_BAR = re.compile(r"\s*\d+%\|")
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def build(source: Path) -> Path:
@@ -81,7 +79,7 @@ def build(source: Path) -> Path:
     _name_cells(notebook)
     _fold(notebook)
     _execute(notebook, source)
-    _leave_out_what_varies(notebook)
+    keep_static(notebook)
     notebook.metadata["course_build"] = {"source_sha256": digest}
     write_whole(target, f"{nbformat.writes(notebook).rstrip()}\n".encode())
     return target
@@ -158,28 +156,6 @@ def _execute(notebook: NotebookNode, source: Path) -> None:
         first_line = running["cell"].source.strip().partition("\n")[0]
         message = f"{source.with_suffix('.ipynb').name}, cell {running['number']} (`{first_line}`): {reason}"
         raise NotebookError(message) from error
-
-
-def _leave_out_what_varies(notebook: NotebookNode) -> None:
-    """Drop what differs between two equal runs, and the views of widgets that ended with the kernel.
-
-    JupyterLab shows a lost widget as an error; without the view it shows the picture and text that lie beside it. Of a
-    progress bar only its first text would stay, "0%", so it goes as a whole.
-    """
-    notebook.metadata.get("language_info", {}).pop("version", None)
-    notebook.metadata.jupytext.pop("text_representation", None)  # jupytext drops it from the second pairing on
-    for cell in code_cells(notebook):
-        cell.outputs = [
-            out for out in cell.outputs if not PROGRESS_BAR.match(out.get("data", {}).get("text/plain", ""))
-        ]
-        for output in cell.outputs:
-            data = output.get("data", {})
-            if len(data) > 1:
-                data.pop(WIDGET_VIEW, None)
-
-
-def _plain_text(output: NotebookNode) -> str:
-    return output.get("data", {}).get("text/plain", "")
 
 
 def _header_problems(notebook: NotebookNode) -> Iterable[str]:

@@ -16,6 +16,8 @@ exercises and checks need.
 import argparse
 import ast
 import copy
+import hashlib
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,7 +30,10 @@ from nbformat import NotebookNode
 
 from course_lib.authoring.notebooks import CELL_TIMEOUT_S, KERNEL_START_S
 from course_lib.errors import CourseError
-from course_lib.teaching.sources import read_notebook
+from course_lib.files import write_whole
+from course_lib.teaching.lessons import NEWER
+from course_lib.teaching.progress import start_progress
+from course_lib.teaching.sources import NotebookError, read_notebook
 
 BEGIN, END = "# solution begin", "# solution end"
 KEPT_OUTPUT_TAG = "keep-output"
@@ -85,7 +90,9 @@ def prove(notebook: NotebookNode, folder: str | Path = ".") -> int:
 def write_copies(notebooks: Iterable[Path], out: Path) -> list[Path]:
     """Write the student copy of each notebook into the folder `out` and return the paths written.
 
-    Nothing is written unless every copy can be made.
+    A copy that is there already is the student's and stays as it is. If the lesson has changed since that copy was
+    made, the newer one is written beside it, once, as `NN_topic_newer.ipynb`, `NN_topic_newer_2.ipynb` and so on. The
+    folder gets a progress file, too. Nothing is written unless every copy can be made.
 
     Raises:
         ValueError: naming the notebook that is missing, unreadable, marked wrongly, or would overwrite itself or
@@ -103,11 +110,38 @@ def write_copies(notebooks: Iterable[Path], out: Path) -> list[Path]:
         except (OSError, ValueError) as error:
             raise ValueError(f"{source}: {error}") from error
     out.mkdir(parents=True, exist_ok=True)
+    start_progress(out)
+    written = []
     for target, notebook in copies.items():
-        partial = target.with_suffix(".partial")
-        nbformat.write(notebook, partial)
-        partial.replace(target)
-    return list(copies)
+        digest = _digest(notebook)
+        present = [target, *sorted(out.glob(f"{target.stem}{NEWER}*.ipynb"))]
+        if digest not in map(_recorded_digest, present):
+            notebook.metadata["course_copy"] = {"sha256": digest}
+            written.append(_free_path(target))
+            write_whole(written[-1], f"{nbformat.writes(notebook).rstrip()}\n".encode())
+    return written
+
+
+def _digest(notebook: NotebookNode) -> str:
+    """Tells lessons apart by what a student reads in them; outputs and solutions do not count."""
+    content = json.dumps([(cell.cell_type, cell.source) for cell in notebook.cells])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _recorded_digest(path: Path) -> str | None:
+    """The digest of the lesson from which a copy was made, None if there is no copy or it does not say."""
+    try:
+        return read_notebook(path).metadata.get("course_copy", {}).get("sha256")
+    except NotebookError:
+        return None
+
+
+def _free_path(target: Path) -> Path:
+    path, number = target, 1
+    while path.exists():
+        path = target.with_stem(f"{target.stem}{NEWER}{f'_{number}' if number > 1 else ''}")
+        number += 1
+    return path
 
 
 def _tags(cell: NotebookNode) -> list[str]:
@@ -206,7 +240,10 @@ def _run(notebook: NotebookNode, folder: str | Path) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 2 after one line on standard error if a copy cannot be made."""
     parser = argparse.ArgumentParser(prog="python -m course_lib.authoring.student")
-    parser.description = "Write student copies: stubs in place of solutions, no outputs."
+    parser.description = (
+        "Write student copies: stubs in place of solutions, no outputs. A copy that is there stays as it is; "
+        "if its lesson has changed, the newer one is written beside it."
+    )
     parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="a lesson, .ipynb")
     parser.add_argument("--out", type=Path, default=Path("build/student"), help="folder of the copies (%(default)s)")
     options = parser.parse_args(arguments)
@@ -215,7 +252,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print("\n".join(map(str, written)))
+    for path in written:
+        print(f"{path} (a newer lesson; your copy stays as it is)" if NEWER in path.stem else path)
     return 0
 
 
