@@ -382,7 +382,7 @@ def he_init(value: Node, seed: int) -> nn.Module:
 
 
 run = Run(he_init(network, seed=0), data, RECIPES["szegedy_2016"], default_device(), None)
-for batch in torch.arange(20 * 32).split(32):
+for batch in (torch.arange(20 * 32) % len(data.train)).split(32):
     run.step(batch, RECIPES["szegedy_2016"].learning_rate)
 roots = torch.cat([state["square_avg"].sqrt().flatten() for state in run.optimizer.state.values()]).cpu()
 
