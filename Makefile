@@ -49,10 +49,12 @@ clean:  ## remove the environment and everything made by tools; notebooks and da
 	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
 # The stamp is written last, so a broken installation is taken up again by the next command.
-$(INSTALLED): pyproject.toml
+# An installation that stays editable leaves out the settings of Jupyter, so they are copied.
+$(INSTALLED): pyproject.toml $(shell find jupyter/config -type f)
 	@command -v "$(PYTHON)" > /dev/null || { echo "No Python found as '$(PYTHON)': install Python 3.10 or newer, or name it: make PYTHON=/path/to/python3 lab" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "'$(PYTHON)' is older than Python 3.10: name a newer one, for example make PYTHON=python3.12 lab" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip' 2> /dev/null || { echo "'$(PYTHON)' cannot make virtual environments: install its venv package (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
 	$(RUN) pip install --disable-pip-version-check -e ".[test]"
+	cp -R jupyter/config/. $(VENV)/etc/jupyter/
 	@touch $(INSTALLED)

@@ -35,6 +35,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from course_lib.authoring.generated_cells import refresh
 from course_lib.authoring.static_outputs import keep_static
 from course_lib.files import write_whole
 from course_lib.teaching.sources import (
@@ -63,15 +64,22 @@ COMPARED_TAG = "nbval-check-output"
 FAILS_TAG = "raises-exception"
 FOLDED_TAG = "folded"
 """On a cell whose source is not for the class to read before its output, such as a quiz with its answers."""
+SETUP_TAG = "setup"
+"""On the cell of imports, folded too; exercises and their checks may use what it makes."""
 
 
 def build(source: Path) -> Path:
     """Make the notebook beside `source`: pair, execute, note the source's hash; returns its path.
 
+    The source's generated cells are brought up to date first.
+
     The notebook appears in one piece or not at all: raises NotebookError when a cell fails, runs longer than
     CELL_TIMEOUT_S or ends the kernel, and then leaves the former notebook as it was.
     """
     target = source.with_suffix(".ipynb")
+    text = refresh(source)
+    if text != source_text(source):
+        write_whole(source, text.encode())
     notebook = read_source(source)
     digest = _sha256(source)  # before the run: an edit during a long run must show as a difference
     with suppress(NotebookError):  # as `jupytext --update`: a cell folded in JupyterLab stays folded
@@ -89,6 +97,8 @@ def find_problems(source: Path) -> list[str]:
     """What keeps the pair of `source` from being in step and executed, one sentence each; empty when all is well."""
     target = source.with_suffix(".ipynb")
     problems = _header_problems(read_source(source))
+    if refresh(source) != source_text(source):
+        problems.append("its guard or its links to other lessons are out of date: run `make notebooks`")
     if not target.exists():
         return [*problems, f"{target.name} is missing: run `make notebooks`"]
     try:
@@ -127,7 +137,7 @@ def _name_cells(notebook: NotebookNode) -> None:
 
 def _fold(notebook: NotebookNode) -> None:
     for cell in code_cells(notebook):
-        if has_tag(cell, FOLDED_TAG):
+        if has_tag(cell, FOLDED_TAG) or has_tag(cell, SETUP_TAG):
             cell.metadata["jupyter"] = {"source_hidden": True}
 
 
