@@ -87,7 +87,7 @@ from course_lib.explorers import KernelFactorizationExplorer
 from course_lib.explorers.timing import forward_milliseconds
 from course_lib.reporting.plots import bar_compare, figure_html, matrix_gallery
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
-from course_lib.teaching import Answer, Quiz, check_function
+from course_lib.teaching import Answer, Quiz, check_function, fold_answer
 from course_lib.training import Recipe, evaluate, fit
 
 # %% [markdown]
@@ -183,7 +183,7 @@ torch.manual_seed(0)
 one_large = nn.Conv2d(1, 1, 5, padding=2)
 two_small = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3, padding=1))
 assert (seen_by_the_middle_unit(one_large) == seen_by_the_middle_unit(two_small)).all()
-print(seen_by_the_middle_unit(two_small))
+fold_answer(str(seen_by_the_middle_unit(two_small)))
 
 # %% [markdown]
 # The same 5×5 patch. Now the real block, with batch normalisation and ReLU after each convolution, first by hand:
@@ -347,7 +347,7 @@ for claim, (paper, old, new) in replacements.items():
             "{:.1f} %",
         )
     )
-paper_beside_measured(claims)
+fold_answer(paper_beside_measured(claims))
 
 # %% [markdown]
 # The larger the window, the larger the gain: n² multiplications become 2n, so a 7×7 keeps 14/49 = 29 % of its cost.

@@ -93,7 +93,7 @@ from course_lib.explorers.timing import forward_milliseconds
 from course_lib.models import architecture, entry, list_models, trunk
 from course_lib.reporting.plots import figure_html, line_panels, matrix_gallery
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
-from course_lib.teaching import Answer, Quiz, check_function
+from course_lib.teaching import Answer, Quiz, check_function, fold_answer
 from course_lib.training import Recipe, fit
 
 # %% [markdown]
@@ -187,15 +187,22 @@ Quiz(
 steps = {
     NAMES[way]: cost(reduction(way, k), (k, d, d)) for way in ("conv_pool", "pool_conv")
 }
-table(
-    pd.concat(steps)[["operation", "out_shape", "macs", "activations"]].droplevel(
-        "layer"
+fold_answer(
+    table(
+        pd.concat(steps)[["operation", "out_shape", "macs", "activations"]].droplevel(
+            "layer"
+        )
     )
 )
 
 # %% [markdown]
+# <details>
+# <summary>Show the answer</summary>
+#
 # 65,536 values come in. Convolving first never falls below the 32,768 that leave. Pooling first squeezes everything
 # through 16,384.
+#
+# </details>
 #
 # The paper's first design principle warns of this: *avoid representational bottlenecks*; the size of the representation
 # should decrease gently from the picture to the classifier. It adds at once that size is only a rough estimate of what
@@ -332,7 +339,7 @@ def seen(value: Node, size: int = 8) -> torch.Tensor:
 
 one, three = seen(conv(4, 1, stride=2)), seen(conv(4, 3, stride=2))
 assert three.all()
-print(
+fold_answer(
     f"1×1 with stride 2 sees {one.float().mean():.0%}, 3×3 with stride 2 sees"
     f" {three.float().mean():.0%} of the places"
 )

@@ -86,7 +86,7 @@ from course_lib.models import architecture
 from course_lib.reporting.plots import figure_html, line_chart
 from course_lib.reporting.records import load_record
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
-from course_lib.teaching import Answer, Quiz, check_function
+from course_lib.teaching import Answer, Quiz, check_function, fold_answer
 from course_lib.training import Recipe, auxiliary_loss, fit, normalize
 
 # %% [markdown]
@@ -201,10 +201,15 @@ counted["more, %"] = {
     key: 100 * (counted["with two heads"][key] / value - 1)
     for key, value in counted["GoogLeNet"].items()
 }
-table(pd.DataFrame(counted).T)
+fold_answer(table(pd.DataFrame(counted).T))
 
 # %% [markdown]
+# <details>
+# <summary>Show the answer</summary>
+#
 # Nearly twice the parameters, and all of them are thrown away after training. There had better be a reason.
+#
+# </details>
 
 # %% [markdown]
 # ## How far does the gradient reach?
@@ -276,13 +281,15 @@ figure = line_chart(
     log="y",
 )
 alt = "Norm of the gradient along the convolutions, first and last: "
-figure_html(
-    figure,
-    alt
-    + "; ".join(
-        f"{name} {norm.iloc[0]:.0e} and {norm.iloc[-1]:.0e}"
-        for name, norm in norms.items()
-    ),
+fold_answer(
+    figure_html(
+        figure,
+        alt
+        + "; ".join(
+            f"{name} {norm.iloc[0]:.0e} and {norm.iloc[-1]:.0e}"
+            for name, norm in norms.items()
+        ),
+    )
 )
 
 # %%
@@ -294,7 +301,7 @@ assert share < 1e-3
 assert (
     norms["batch norm"].iloc[0] > 0.1 * norms["batch norm"].filter(like="module8").max()
 )
-print(
+fold_answer(
     f"PyTorch's first weights: the stem's gradient is {share:.0e} of the largest in"
     " module 8"
 )
@@ -661,10 +668,12 @@ ends = "; ".join(
     f"{name} {curve.iloc[0]:.1f} % and {curve.iloc[-1]:.1f} %"
     for name, curve in normed.items()
 )
-figure_html(
-    figure,
-    "Test accuracy over the epochs, mean of the recorded runs, first and last epoch:"
-    f" {ends}",
+fold_answer(
+    figure_html(
+        figure,
+        "Test accuracy over the epochs, mean of the recorded runs, first and last"
+        f" epoch: {ends}",
+    )
 )
 
 # %% tags=["nbval-check-output"]

@@ -88,7 +88,7 @@ from course_lib.reporting.confidence_plots import cluster_panels, reliability_di
 from course_lib.reporting.plots import LIVE, RECORDED, SERIES, figure_html, line_chart
 from course_lib.reporting.records import load_record
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
-from course_lib.teaching import Answer, Quiz, check_function
+from course_lib.teaching import Answer, Quiz, check_function, fold_answer
 from course_lib.training import (
     LabelSmoothingLoss,
     Recipe,
@@ -178,17 +178,24 @@ losses = F.cross_entropy(
 )
 pull = 1 - one_image.softmax(1)[:, 0]
 assert (losses.diff() < 0).all()
-table(
-    pd.DataFrame(
-        {"logit of the right class": gaps, "loss": losses, "pull on it": pull}
-    ),
-    {"loss": "{:.2g}", "pull on it": "{:.2g}"},
+fold_answer(
+    table(
+        pd.DataFrame(
+            {"logit of the right class": gaps, "loss": losses, "pull on it": pull}
+        ),
+        {"loss": "{:.2g}", "pull on it": "{:.2g}"},
+    )
 )
 
 # %% [markdown]
+# <details>
+# <summary>Show the answer</summary>
+#
 # **The first problem:** a network that can tell its training pictures apart is never content. Its logits drift apart as
 # long as one trains, and the probabilities it states approach 1, however many new pictures it gets wrong. The paper
 # calls it over-fitting; today one says *over-confidence*.
+#
+# </details>
 #
 # **The second problem:** certainty is hard to undo. No entry of p - q is larger than 1, *however wrong* the network is.
 # Let a network be sure of class 0, and let the label say class 1. How many steps of gradient descent, with learning
@@ -376,13 +383,15 @@ for num_classes, epsilon in ((10, 0.01), (10, 0.1), (10, 0.3), (1000, 0.1)):
             "least loss": least,
         }
     )
-table(
-    pd.DataFrame(rows),
-    dict.fromkeys(("gap predicted", "gap measured"), "{:.3f}")
-    | {
-        "least loss": "{:.5f}",
-        "ε": "{:g}",
-    },
+fold_answer(
+    table(
+        pd.DataFrame(rows),
+        dict.fromkeys(("gap predicted", "gap measured"), "{:.3f}")
+        | {
+            "least loss": "{:.5f}",
+            "ε": "{:g}",
+        },
+    )
 )
 
 # %% [markdown]
@@ -696,11 +705,18 @@ def show_reliability(stage: str) -> object:
     return figure_html(reliability_diagrams(panels, captions, LIVE), alt)
 
 
-show_reliability("early")
+fold_answer(show_reliability("early"))
 
 # %% [markdown]
+# <details>
+# <summary>Show the answer</summary>
+#
 # Early, the plain network is close to the diagonal. A bar that reaches above it means: more often right than it says.
-# Smoothing makes all bars do so. Now late:
+# Smoothing makes all bars do so.
+#
+# </details>
+#
+# Now late:
 
 # %%
 show_reliability("late")

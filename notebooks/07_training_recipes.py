@@ -96,7 +96,7 @@ from course_lib.reporting.plots import (
     valley_paths,
 )
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
-from course_lib.teaching import Answer, Quiz, check_function
+from course_lib.teaching import Answer, Quiz, check_function, fold_answer
 from course_lib.training import (
     RECIPES,
     Recipe,
@@ -246,7 +246,9 @@ assert (
     <= paper.learning_rate / 2
     < paper.learning_rate_at(2 * steps_to_half - 1)
 )
-print(f"half after {steps_to_half} steps of two epochs each: epoch {2 * steps_to_half}")
+fold_answer(
+    f"half after {steps_to_half} steps of two epochs each: epoch {2 * steps_to_half}"
+)
 
 # %% [markdown]
 # ### Larger batches, larger rates
@@ -641,18 +643,26 @@ for scale in (1.0, 10.0):
     gradients_of.append(gradient)
     # The gradient stands at right angles to the weights.
     assert F.cosine_similarity(gradient.flatten(), weight.flatten(), 0).abs() < 1e-6
-    print(
-        f"weights ×{scale:g}: norm of the gradient {gradient.norm():.5f}, none of it"
-        " along the weights"
-    )
 assert torch.allclose(*outputs, atol=1e-8)
 assert torch.allclose(gradients_of[0], 10 * gradients_of[1], rtol=1e-6)
+fold_answer(
+    *(
+        f"weights ×{scale}: norm of the gradient {gradient.norm():.5f}, none of it along"
+        " the weights"
+        for scale, gradient in zip((1, 10), gradients_of, strict=True)
+    )
+)
 
 # %% [markdown]
+# <details>
+# <summary>Show the answer</summary>
+#
 # Two facts, and they make a brake. The gradient falls as the weights grow; and it stands at right angles to the
 # weights, so *every* step makes them longer (Pythagoras). A rate that is too large lengthens the weights until, seen
 # from them, it is no longer too large. Without batch norm nothing brakes: longer weights give larger outputs, larger
 # gradients, and still longer weights.
+#
+# </details>
 #
 # Does it hold in a real network? The loop on one screen: 30 steps of SGD with momentum at a constant rate, with and
 # without batch norm, and, without, with clipping.
@@ -928,16 +938,24 @@ text = ", ".join(
     f"from {bar.iloc[0]:.0f} to {bar.iloc[-1]:.0f} % after epoch {e}"
     for e, bar in enumerate(bars, 1)
 )
-figure_html(
-    figure,
-    "Training accuracy of each batch, of the progress bar and of the last 40 steps."
-    f" Within ten steps the bar moves {text}; the other two do not jump.",
+fold_answer(
+    figure_html(
+        figure,
+        "Training accuracy of each batch, of the progress bar and of the last 40 steps."
+        f" Within ten steps the bar moves {text}; the other two do not jump.",
+    )
 )
 
 # %% [markdown]
+# <details>
+# <summary>Show the answer</summary>
+#
 # The dashed line is a saw: each tooth starts where the network is and lags behind it for the rest of the epoch. The
-# mean over the last 40 steps, which never starts anew, has no tooth. In numbers, over all four runs: how far does the
-# bar jump, and how much better were the ten batches after the boundary than the ten before it?
+# mean over the last 40 steps, which never starts anew, has no tooth.
+#
+# </details>
+#
+# In numbers, over all four runs: how far does the bar jump, and how much better were the ten batches after the boundary than the ten before it?
 
 # %%
 jumps = []
@@ -959,7 +977,7 @@ jumps = pd.DataFrame(jumps).groupby("after epoch").mean()
 # Ten batches of 64 are good to about 2 points, so "batches" is noisy. The bar's first
 # jump must be more than that and than real learning.
 assert jumps.loc[1, "bar"] > 2 * max(abs(jumps.loc[1, "batches"]), 2)
-table(jumps, dict.fromkeys(jumps.columns, "{:+.1f}"))
+fold_answer(table(jumps, dict.fromkeys(jumps.columns, "{:+.1f}")))
 
 # %% [markdown]
 # The bar jumps most where the network learned most within the epoch. The batches themselves change by what ten steps of
@@ -1068,7 +1086,7 @@ figure_html(
 
 # %% tags=["nbval-check-output"]
 told = {
-    "7×7/2 stem, first three max-pools removed, heads; Adam 0.001, batches of 256": 88.45,
+    "7×7/2 stem, first three max-pools removed, heads; Adam 0.001, batch 256": 88.45,
     "no auxiliary heads": 88.42,
     "3×3/1 stem, pool3 back": 91.18,
     "batch norm": 92.76,
@@ -1138,11 +1156,16 @@ distance = {
 }
 travelled = pd.DataFrame({"rate × steps, with momentum": distance})
 travelled["against rung 5"] = travelled.iloc[:, 0] / distance["5: SGD 0.01"]
-table(travelled, dict.fromkeys(travelled.columns, "{:,.1f}"))
+fold_answer(table(travelled, dict.fromkeys(travelled.columns, "{:,.1f}")))
 
 # %% [markdown]
+# <details>
+# <summary>Show the answer</summary>
+#
 # A hundred times as far. Two optimizers have been compared only when *each* has been given its own best rate. Rung 5
 # compares a rate with an optimizer.
+#
+# </details>
 
 # %% [markdown]
 # ### The ladder, climbed again

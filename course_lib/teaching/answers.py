@@ -17,15 +17,11 @@ _STYLE = "cursor: pointer; font-weight: 600; padding: 6px 0"
 
 
 class FoldedAnswer:
-    """What `answer` returns: shown, it is the one line `SUMMARY`, which unfolds by a click, Enter or Space."""
+    """What `fold_answer` returns: shown, it is the one line `SUMMARY`, which unfolds by a click, Enter or Space."""
 
     def __init__(self, parts: tuple[object, ...]) -> None:
-        data = [_formatter().format(part)[0] for part in parts]
         self._plain = "\n".join(part if isinstance(part, str) else repr(part) for part in parts)
-        self._html = "\n".join(
-            f"<p>{escape(part)}</p>" if isinstance(part, str) else _html(formats)
-            for part, formats in zip(parts, data, strict=True)
-        )
+        self._html = "\n".join(map(_html, parts))
 
     def __repr__(self) -> str:
         return self._plain
@@ -35,8 +31,8 @@ class FoldedAnswer:
         return f'<details class="course-answer">{summary}\n{self._html}\n</details>'
 
 
-def answer(*parts: object) -> FoldedAnswer:
-    """Fold what answers the question just asked: sentences (str), tables, figures and all else that shows as HTML.
+def fold_answer(*parts: object) -> FoldedAnswer:
+    """Fold what answers the question just asked: text, tables, figures and all else that shows as HTML or text.
 
     Use it as the last expression of a cell. A widget cannot be folded, since it has no form of its own without kernel.
     """
@@ -48,7 +44,10 @@ def _formatter() -> DisplayFormatter:
     return shell.display_formatter if shell else DisplayFormatter()
 
 
-def _html(formats: dict[str, object]) -> str:
+def _html(part: object) -> str:
+    if isinstance(part, str):
+        return f"<pre>{escape(part)}</pre>" if "\n" in part else f"<p>{escape(part)}</p>"
+    formats = _formatter().format(part)[0]
     for kind in ("text/html", "image/svg+xml"):
         if kind in formats:
             return str(formats[kind])
