@@ -647,8 +647,8 @@ assert torch.allclose(*outputs, atol=1e-8)
 assert torch.allclose(gradients_of[0], 10 * gradients_of[1], rtol=1e-6)
 fold_answer(
     *(
-        f"weights ×{scale}: norm of the gradient {gradient.norm():.5f}, none of it along"
-        " the weights"
+        f"weights ×{scale}: norm of the gradient {gradient.norm():.5f}, none of it"
+        " along the weights"
         for scale, gradient in zip((1, 10), gradients_of, strict=True)
     )
 )
