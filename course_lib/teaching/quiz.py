@@ -10,11 +10,13 @@ from course_lib.reporting.static_form import RUN_FOR_CONTROLS
 from course_lib.teaching.progress import keep_answer, read_progress
 
 # ipywidgets gives its radio buttons no common name, without which the arrow keys do not go from one to the next, and
-# their group no name to read out. The style element is the one part of a widget that can say when it is on the page.
+# their group no name to read out; and JupyterLab takes the keys for its own shortcuts, unless an attribute asks it not
+# to. The style element is the one part of a widget that can say when it is on the page.
 _NAME_THE_GROUP = (
     "const quiz = this.closest('.course-quiz'), group = 'quiz-' + Math.random(); "
     "quiz.addEventListener('focusin', () => { "
-    "quiz.querySelectorAll('input[type=radio]').forEach(button => { button.name = group; }); "
+    "quiz.querySelectorAll('input[type=radio]').forEach(button => { "
+    "button.name = group; button.setAttribute('data-lm-suppress-shortcuts', 'true'); }); "
     "const box = quiz.querySelector('.widget-radio-box'); box.setAttribute('role', 'radiogroup'); "
     "box.setAttribute('aria-label', quiz.querySelector('.course-quiz-question').textContent); });"
 )
