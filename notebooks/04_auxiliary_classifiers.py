@@ -49,6 +49,7 @@
 # %% tags=["guard", "folded"]
 import importlib.util
 import sys
+import time
 
 if importlib.util.find_spec("course_lib") is None:
 
@@ -56,6 +57,8 @@ if importlib.util.find_spec("course_lib") is None:
         def _render_traceback_(self):
             return [str(self)]
 
+    # The cells of "Run All" arrive meanwhile, and are stopped with this one.
+    time.sleep(2)
     raise CourseMissingError(
         "This lesson needs the course's library, which this Python does not have: "
         f"in the course's folder run `{sys.executable} -m pip install -e .` "

@@ -48,6 +48,7 @@
 # %% tags=["guard", "folded"]
 import importlib.util
 import sys
+import time
 
 if importlib.util.find_spec("course_lib") is None:
 
@@ -55,6 +56,8 @@ if importlib.util.find_spec("course_lib") is None:
         def _render_traceback_(self):
             return [str(self)]
 
+    # The cells of "Run All" arrive meanwhile, and are stopped with this one.
+    time.sleep(2)
     raise CourseMissingError(
         "This lesson needs the course's library, which this Python does not have: "
         f"in the course's folder run `{sys.executable} -m pip install -e .` "
@@ -955,7 +958,8 @@ fold_answer(
 #
 # </details>
 #
-# In numbers, over all four runs: how far does the bar jump, and how much better were the ten batches after the boundary than the ten before it?
+# In numbers, over all four runs: how far does the bar jump, and how much better were the ten batches after the boundary
+# than the ten before it?
 
 # %%
 jumps = []
