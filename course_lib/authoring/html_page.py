@@ -43,7 +43,7 @@ def _drawn(found: re.Match[str]) -> str:
     tex = " ".join(tex.split())
     buffer = io.BytesIO()
     try:
-        math_to_image(f"${_plain_brackets(tex)}$", buffer, dpi=100, format="svg")
+        math_to_image(f"${_plain_brackets(tex)}$", buffer, dpi=125, format="svg")
     except ValueError:  # more than Matplotlib's TeX: left to MathJax, which wants a network
         return found[0]
     source = f"data:image/svg+xml;base64,{b64encode(buffer.getvalue()).decode()}"
