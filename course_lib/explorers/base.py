@@ -14,6 +14,7 @@ from course_lib.architecture.drawing.marks import image_html
 from course_lib.explorers.appearance import page_code
 from course_lib.explorers.controls import Control, Idea, Result, Slider
 from course_lib.explorers.rows import ChoiceRow, SliderRow
+from course_lib.reporting.static_form import RUN_FOR_CONTROLS
 
 
 class Explorer(widgets.VBox):
@@ -83,7 +84,7 @@ class Explorer(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict[str, object]:
         """The widget where a kernel runs; on a static page its picture and summary."""
-        static = f"<div>{self.picture}{self._summary.value}</div>"
+        static = f"<div>{self.picture}{self._summary.value}{RUN_FOR_CONTROLS}</div>"
         return {**super()._repr_mimebundle_(**kwargs), "text/html": static, "text/plain": repr(self)}
 
 

@@ -14,6 +14,7 @@ from course_lib.errors import CourseError
 from course_lib.teaching.compare import difference
 from course_lib.teaching.describing import describe, describe_arguments
 from course_lib.teaching.guarding import SECONDS, AnswerError, run
+from course_lib.teaching.progress import keep_passed
 
 NO_MISTAKES: Mapping[str, Callable[..., Any]] = {}
 
@@ -76,6 +77,7 @@ def check_function(
             known = _recognised(student, mistakes, case, all_cases, rtol, atol) if judged else ""
             raise ExerciseError(f"{name}: {_sentence(error)}{known}") from error
     print(f"{name}: correct ({len(all_cases)} {'case' if len(all_cases) == 1 else 'cases'})")
+    keep_answer(name)
 
 
 def check_value(
@@ -91,6 +93,14 @@ def check_value(
     except AnswerError as error:
         raise ExerciseError(f"{name}: {_sentence(error)}{f' {hint}' if hint else ''}") from error
     print(f"{name}: correct")
+    keep_answer(name)
+
+
+def keep_answer(name: str) -> None:
+    """Notes in the student's progress that this exercise is passed; says so if that cannot be written."""
+    problem = keep_passed(name)
+    if problem:
+        print(problem)
 
 
 def _all_cases(
