@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,22 @@ def load_few_images(folder: str, train: int | None) -> tuple[ImageData, Split]:
     return data.subset(train=train, test=min(WATCHED, len(data.test))), test
 
 
+def load_all_images(folder: str, train: int) -> tuple[ImageData, Split]:
+    """The first so many training images in the data set's shuffled order, none held out; `test` is `WATCHED` of these
+    same ones, to watch a run by. And the real test images."""
+    data = datasets.load("image_folder", Path(folder))
+    few = data.subset(train=train) if train < len(data.train) else data
+    watched = Split(few.train.images[:WATCHED], few.train.labels[:WATCHED])
+    return replace(few, test=watched), data.test
+
+
+def describe_all_images(data: ImageData, test: Split) -> str:
+    return (
+        "CIFAR-10 recompressed as JPEG, so that accuracies do not compare with published ones: "
+        f"{len(data.train):,} images to train, none held out, {len(test):,} to test"
+    )
+
+
 def describe_images(data: ImageData, test: Split) -> str:
     return (
         "CIFAR-10 recompressed as JPEG, so that accuracies do not compare with published ones: "
@@ -81,7 +99,9 @@ def train(model: nn.Module, data: ImageData, test: Split, recipe: Recipe, checkp
         DivergedError: as `fit`.
         SystemExit: the run was interrupted; the next one goes on from its checkpoints.
     """
+    started = time.process_time()
     history = fit(model, data, recipe, checkpoints=checkpoints)
+    cpu_seconds = time.process_time() - started
     if len(history) < recipe.epochs:
         raise SystemExit("Interrupted; the same command goes on from here.")
     result = evaluate(model, test, data)
@@ -90,6 +110,7 @@ def train(model: nn.Module, data: ImageData, test: Split, recipe: Recipe, checkp
         "test_accuracy": round(result.accuracy, 4),
         "test_loss": round(result.loss, 4),
         "seconds": round(history["seconds"].sum(), 1),
+        "cpu_seconds": round(cpu_seconds, 1),
     }
 
 
