@@ -94,7 +94,10 @@ def main(arguments: list[str] | None = None) -> None:
                 **sizes(rung.value),
                 "epochs": options.epochs,
                 "seed": key["seed"],
-                **{name: result[name] for name in ("test_accuracy", "test_loss", "train_loss", "seconds", "cpu_seconds")},
+                **{
+                    name: result[name]
+                    for name in ("test_accuracy", "test_loss", "train_loss", "seconds", "cpu_seconds")
+                },
             }
         )
 
