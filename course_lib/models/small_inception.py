@@ -63,7 +63,7 @@ def reduction(direct: int, double: int) -> Branches:
     )
 
 
-def head(num_classes: int, w: int, bn_aux: bool) -> Auxiliary:
+def head(num_classes: int, w: int, bn_aux: bool, bn_aux_fc: bool) -> Auxiliary:
     """v3's auxiliary classifier; the pool leaves 4x4 of a grid of 14 or 16, so its fully connected layer is a 4x4
     convolution."""
     classify = seq(
@@ -73,7 +73,11 @@ def head(num_classes: int, w: int, bn_aux: bool) -> Auxiliary:
         global_avg_pool().named("global_pool"),
         linear(num_classes).named("fc"),
     )
-    return auxiliary(classify if bn_aux else with_fields(classify, Conv, norm=False, bias=True), 0.4).named("aux")
+    plain = {"conv0": not bn_aux, "conv1": not (bn_aux and bn_aux_fc)}
+    parts = (
+        with_fields(part, Conv, norm=False, bias=True) if plain.get(part.name) else part for part in classify.layers
+    )
+    return auxiliary(seq(*parts), 0.4).named("aux")
 
 
 @register(paper="Reduced from Szegedy et al. 2015, after its three grids", input_shape=(3, 32, 32), num_classes=10)
@@ -84,6 +88,7 @@ def small_inception(
     width: int = 16,
     depth: int = 1,
     bn_aux: bool = True,
+    bn_aux_fc: bool = True,
     dropout: float = 0.0,
 ) -> Sequence:
     """v3 in small: blocks as in figure 5 on the image's own grid, as in figure 6 on half of it, as in figure 7 on a
@@ -94,6 +99,7 @@ def small_inception(
             slower on a CPU.
         depth: blocks on each grid, 1 to 7.
         bn_aux: batch normalisation in the auxiliary head; without, its convolutions have biases.
+        bn_aux_fc: with `bn_aux`, on the head's fully connected layer, too, as in the v3 paper's BN-auxiliary.
         dropout: before the last layer.
     """
     if not isinstance(width, int) or width < 16 or width % 16:
@@ -105,7 +111,7 @@ def small_inception(
         *(block_a(w).named(f"mixed_5{letter}") for letter in letters),
         reduction(2 * w, w).named("mixed_6a"),
         *(block_c(w).named(f"mixed_6{letter}") for letter in letters),
-        head(num_classes, w, bn_aux) if aux else seq(),
+        head(num_classes, w, bn_aux, bn_aux_fc) if aux else seq(),
         reduction(2 * w, w).named("mixed_7a"),
         *(block_e(w).named(f"mixed_7{letter}") for letter in letters),
         classifier(num_classes, dropout),

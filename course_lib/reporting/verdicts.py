@@ -92,7 +92,7 @@ def paired_difference(first: pd.Series, second: pd.Series) -> Difference:
     """`first` minus `second`, run by run.
 
     Args:
-        first, second: one number a run, each indexed by its seed; runs of one seed share weights and order, or pictures.
+        first, second: one number a run, indexed by its seed; runs of one seed share weights, order or pictures.
 
     Raises:
         ValueError: the seeds are not the same ones, one occurs twice, there are fewer than two, or a number is missing.

@@ -1,6 +1,6 @@
 """Records a ladder of changes to GoogLeNet on CIFAR-10, from the ImageNet stem with Adam to batch norm with SGD.
 
-    python data/runs/cifar_ladder.py --data FOLDER [--images 50000] [--epochs 12] [--seeds 2]
+    python data/runs/cifar_ladder.py --data FOLDER [--images 50000] [--epochs 15] [--seeds 2] [--tiny]
 
 The rungs and their learning rates are those of a ladder once climbed with the full network in 100 epochs from 88 % to
 95 %. Here every width is three sixteenths, and batches are a quarter of the ladder's, so that few epochs hold more
@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from recording import CLASSES, Recording, describe_all_images, load_all_images, make_model, parser, sizes, train
+from cifar import CLASSES, describe_images, load_all_images, make_model, sizes, train
+from recording import Recording, Row, read_options
 
 from course_lib.architecture import Conv, Node, conv, seq, with_fields
 from course_lib.models import architecture
@@ -73,33 +74,22 @@ RUNGS = (
 )
 
 
-def keys(seeds: int) -> Iterator[dict[str, int]]:
+def keys(images: int, epochs: int, seeds: int) -> Iterator[Row]:
     """From the top rung down, whose accuracy says first whether the scale is large enough."""
     for seed, number in product(range(seeds), range(len(RUNGS), 0, -1)):
-        yield {"rung": number, "seed": seed}
+        yield {"rung": number, "images": images, "epochs": epochs, "seed": seed}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    options = parser(__doc__, images=50000, epochs=12, seeds=2).parse_args(arguments)
-    data, test = load_all_images(options.data, options.images)
-    recording = Recording(NAME, options, describe_all_images(data, test))
-    for key, checkpoints in recording.missing(keys(options.seeds)):
-        rung = RUNGS[key["rung"] - 1]
-        recipe = replace(rung.recipe, epochs=options.epochs, seed=key["seed"])
-        result = train(make_model(rung.value, key["seed"]), data, test, recipe, checkpoints)
-        recording.add(
-            {
-                "rung": key["rung"],
-                "change": rung.change,
-                **sizes(rung.value),
-                "epochs": options.epochs,
-                "seed": key["seed"],
-                **{
-                    name: result[name]
-                    for name in ("test_accuracy", "test_loss", "train_loss", "seconds", "cpu_seconds")
-                },
-            }
-        )
+    tiny = {"images": 20, "epochs": 1, "seeds": 1}
+    options = read_options(__doc__, arguments, tiny, images=50_000, epochs=15, seeds=2)
+    data, test = load_all_images(options, options.images)
+    recording = Recording(NAME, options, describe_images(data, test, held_out=False))
+    for run in recording.missing(list(keys(options.images, options.epochs, options.seeds))):
+        rung = RUNGS[run.key["rung"] - 1]
+        recipe = replace(rung.recipe, epochs=options.epochs, seed=run.key["seed"])
+        result = train(make_model(rung.value, run.key["seed"]), data, test, recipe, run)
+        recording.add(run, {"change": rung.change, **sizes(rung.value), **result})
 
 
 if __name__ == "__main__":

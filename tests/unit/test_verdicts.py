@@ -47,7 +47,7 @@ def test_a_fractional_degree_lies_between_its_neighbours() -> None:
 
 @pytest.mark.parametrize(("probability", "degrees"), [(0, 3), (1, 3), (0.9, 0.5), (math.nan, 3), (0.9, math.nan)])
 def test_a_quantile_out_of_range_is_refused(probability: float, degrees: float) -> None:
-    with pytest.raises(ValueError, match="must lie between|needs at least 1"):
+    with pytest.raises(ValueError, match=r"must lie between|needs at least 1"):
         t_quantile(probability, degrees)
 
 
