@@ -52,32 +52,35 @@ def network(*, aux: bool = False, cifar_stem: bool = True, norm: bool = True, wi
 
 @dataclass(frozen=True)
 class Rung:
-    """One step of the ladder: what changed from the rung below, the network and how it is trained."""
+    """One step of the ladder: what changed from the rung below, the network as `network` is told, and its training."""
 
     change: str
-    value: Node
+    options: dict[str, bool]
     recipe: Recipe
+
+    def value(self, width: float = WIDTH) -> Node:
+        return network(**self.options, width=width)
 
 
 RUNGS = (
     Rung(
         "7x7/2 stem, first three max-pools removed, auxiliary heads, no batch norm, Adam 0.001",
-        network(aux=True, cifar_stem=False, norm=False),
+        {"aux": True, "cifar_stem": False, "norm": False},
         ADAM,
     ),
-    Rung("no auxiliary heads", network(cifar_stem=False, norm=False), ADAM),
-    Rung("3x3/1 stem, pool3 back", network(norm=False), ADAM),
-    Rung("batch norm", network(), ADAM),
-    Rung("SGD 0.01 in place of Adam", network(), PLAIN_SGD),
-    Rung("cosine schedule", network(), COSINE),
-    Rung("SGD 0.1, momentum 0.9, weight decay 0.0005, half the batch", network(), MOMENTUM),
+    Rung("no auxiliary heads", {"cifar_stem": False, "norm": False}, ADAM),
+    Rung("3x3/1 stem, pool3 back", {"norm": False}, ADAM),
+    Rung("batch norm", {}, ADAM),
+    Rung("SGD 0.01 in place of Adam", {}, PLAIN_SGD),
+    Rung("cosine schedule", {}, COSINE),
+    Rung("SGD 0.1, momentum 0.9, weight decay 0.0005, half the batch", {}, MOMENTUM),
 )
 
 
 def keys(images: int, epochs: int, seeds: int) -> Iterator[Row]:
     """From the top rung down, whose accuracy says first whether the scale is large enough."""
     for seed, number in product(range(seeds), range(len(RUNGS), 0, -1)):
-        yield {"rung": number, "images": images, "epochs": epochs, "seed": seed}
+        yield {"rung": number, "width": WIDTH, "images": images, "epochs": epochs, "seed": seed}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -88,8 +91,9 @@ def main(arguments: list[str] | None = None) -> None:
     for run in recording.missing(list(keys(options.images, options.epochs, options.seeds))):
         rung = RUNGS[run.key["rung"] - 1]
         recipe = replace(rung.recipe, epochs=options.epochs, seed=run.key["seed"])
-        result = train(make_model(rung.value, run.key["seed"]), data, test, recipe, run)
-        recording.add(run, {"change": rung.change, **sizes(rung.value), **result})
+        value = rung.value()
+        result = train(make_model(value, run.key["seed"]), data, test, recipe, run)
+        recording.add(run, {"change": rung.change, **sizes(value), **result})
 
 
 if __name__ == "__main__":

@@ -136,9 +136,11 @@ def loaders(data: ImageData, test: Split) -> tuple[DataLoader, DataLoader, DataL
     augmented = transforms.Compose([transforms.RandomHorizontalFlip(), crop, *plain])
     train = PILImages(data.train, augmented)
     others = (PILImages(split, transforms.Compose(plain)) for split in (data.test, test))
+    # The tiny form has less than one batch, which drop_last would drop for ever.
+    size, workers = (BATCH_SIZE, WORKERS) if len(train) >= BATCH_SIZE else (len(train) // 4, 0)
     return (
-        DataLoader(train, BATCH_SIZE, shuffle=True, drop_last=True, num_workers=WORKERS),
-        *(DataLoader(other, EVALUATION_BATCH, num_workers=WORKERS) for other in others),
+        DataLoader(train, size, shuffle=True, drop_last=True, num_workers=workers),
+        *(DataLoader(other, EVALUATION_BATCH, num_workers=workers) for other in others),
     )
 
 

@@ -2,9 +2,9 @@
 
     python data/runs/sgd_without_bn.py --data FOLDER [--images 2000] [--epochs 2] [--seeds 1] [--tiny]
 
-The network is the ladder's with the 7x7 stem, initialised after He et al. in both forms; SGD has no momentum, no weight
-decay and a constant learning rate. A run has diverged if its loss became infinite or NaN: it has then no loss and no
-accuracy. An interrupted recording goes on where it stopped.
+The network is the ladder's with the 7x7 stem and an eighth of the width, initialised after He et al. in both forms; SGD
+has no momentum, no weight decay and a constant learning rate. A run has diverged if its loss became infinite or NaN: it
+has then no loss and no accuracy. An interrupted recording goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from course_lib.training import DivergedError
 NAME = "sgd_without_bn"
 LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 RECIPE = replace(PLAIN_SGD, batch_size=32)
-VALUES = {batch_norm: network(cifar_stem=False, norm=batch_norm) for batch_norm in (True, False)}
+VALUES = {batch_norm: network(cifar_stem=False, norm=batch_norm, width=1 / 8) for batch_norm in (True, False)}
 
 
 def keys(images: int, epochs: int, seeds: int) -> Iterator[Row]:
