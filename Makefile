@@ -7,13 +7,24 @@ INSTALLED := $(VENV)/.installed
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast notebooks lint benchmark clean
+.PHONY: help lab lab-lecturer test test-fast notebooks lint benchmark clean
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-lab: $(INSTALLED)  ## install what is missing and open the course in JupyterLab
-	$(RUN) jupyterlab --ip=127.0.0.1 $(AS_ROOT) --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/00_start.ipynb
+# Copies lie outside the tracked files and are the student's: they are made once and never overwritten. The file list
+# shows notebooks without their sources; the first six patterns are Jupyter's own.
+STUDENT_COPIES := student
+HIDDEN := __pycache__ *.pyc *.pyo .DS_Store *~ .ipynb_checkpoints [0-9][0-9]_*.py
+LAB := $(RUN) jupyterlab --ip=127.0.0.1 $(AS_ROOT) --LabApp.default_url=/lab/tree/00_start.ipynb \
+	$(foreach pattern,$(HIDDEN),'--ContentsManager.hide_globs=$(pattern)')
+
+lab: $(INSTALLED)  ## open the course in JupyterLab: copies of your own, with the exercises to solve
+	$(RUN) course_lib.authoring.student notebooks/*.ipynb --out $(STUDENT_COPIES)
+	$(LAB) --ServerApp.root_dir=$(STUDENT_COPIES)
+
+lab-lecturer: $(INSTALLED)  ## open the lessons themselves, with the solutions; nothing is saved unasked
+	JUPYTER_CONFIG_PATH=jupyter/lecturer $(LAB) --ServerApp.root_dir=notebooks
 
 # Two files at a time, one thread each, take half as long as one file on two threads; latency is the benchmark's.
 test: lint  ## install what is missing and run every check
@@ -38,10 +49,12 @@ clean:  ## remove the environment and everything made by tools; notebooks and da
 	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
 # The stamp is written last, so a broken installation is taken up again by the next command.
-$(INSTALLED): pyproject.toml
+# An installation that stays editable leaves out the settings of Jupyter, so they are copied.
+$(INSTALLED): pyproject.toml $(shell find jupyter/config -type f)
 	@command -v "$(PYTHON)" > /dev/null || { echo "No Python found as '$(PYTHON)': install Python 3.10 or newer, or name it: make PYTHON=/path/to/python3 lab" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "'$(PYTHON)' is older than Python 3.10: name a newer one, for example make PYTHON=python3.12 lab" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip' 2> /dev/null || { echo "'$(PYTHON)' cannot make virtual environments: install its venv package (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
 	$(RUN) pip install --disable-pip-version-check -e ".[test]"
+	cp -R jupyter/config/. $(VENV)/etc/jupyter/
 	@touch $(INSTALLED)

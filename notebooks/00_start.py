@@ -26,7 +26,26 @@
 #
 # Click a title to open it.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["guard", "folded"]
+import importlib.util
+import sys
+import time
+
+if importlib.util.find_spec("course_lib") is None:
+
+    class CourseMissingError(Exception):
+        def _render_traceback_(self):
+            return [str(self)]
+
+    # The cells of "Run All" arrive meanwhile, and are stopped with this one.
+    time.sleep(2)
+    raise CourseMissingError(
+        "This lesson needs the course's library, which this Python does not have: "
+        f"in the course's folder run `{sys.executable} -m pip install -e .` "
+        "and restart the kernel, or open the lesson with `make lab`."
+    )
+
+# %% tags=["nbval-check-output", "keep-output"]
 from course_lib.teaching.lessons import lesson_table
 
 lesson_table()
@@ -34,7 +53,8 @@ lesson_table()
 # %% [markdown]
 # ## How to work
 #
-# - **Shift+Enter** runs a cell and goes to the next. Run a lesson from top to bottom: later cells need the earlier ones.
+# - **Shift+Enter** runs a cell and goes to the next. Run a lesson from top to bottom: later cells need the earlier
+#   ones.
 # - When a lesson asks for a prediction, answer before you run on. A wrong guess is worth more than none.
 # - Move the sliders. With the keyboard: **Tab** to a slider, then the arrow keys.
 # - Each exercise has a check that tells you what is wrong, not only that it is.
@@ -43,7 +63,8 @@ lesson_table()
 # %% [markdown]
 # ## Is everything here?
 #
-# The next cell looks at your machine and reads the images. No GPU is needed, nor a network once the course is installed.
+# The next cell looks at your machine and reads the images. No GPU is needed, nor a network once the course is
+# installed.
 
 # %%
 from course_lib.teaching.self_check import self_check

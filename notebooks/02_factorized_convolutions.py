@@ -21,8 +21,9 @@
 # %% [markdown]
 # # Factorized convolutions
 #
-# A large window sees more of the picture. Yet the Inception networks since 2015 have hardly a window larger than 3×3, and those that
-# look large, 1×7 and 7×1, are only one pixel wide. **What does a large window cost, what can take its place, and what is lost?**
+# A large window sees more of the picture. Yet the Inception networks since 2015 have hardly a window larger than 3×3,
+# and those that look large, 1×7 and 7×1, are only one pixel wide. **What does a large window cost, what can take its
+# place, and what is lost?**
 #
 # Afterwards you can
 #
@@ -41,6 +42,25 @@
 # | 1×n · n×1 and the explorer; second question | 15 |
 # | What a pair cannot do | 10 |
 # | Real images: accuracy, multiplications, time | 15 |
+
+# %% tags=["guard", "folded"]
+import importlib.util
+import sys
+import time
+
+if importlib.util.find_spec("course_lib") is None:
+
+    class CourseMissingError(Exception):
+        def _render_traceback_(self):
+            return [str(self)]
+
+    # The cells of "Run All" arrive meanwhile, and are stopped with this one.
+    time.sleep(2)
+    raise CourseMissingError(
+        "This lesson needs the course's library, which this Python does not have: "
+        f"in the course's folder run `{sys.executable} -m pip install -e .` "
+        "and restart the kernel, or open the lesson with `make lab`."
+    )
 
 # %% tags=["setup"]
 import numpy as np
@@ -70,27 +90,30 @@ from course_lib.explorers import KernelFactorizationExplorer
 from course_lib.explorers.timing import forward_milliseconds
 from course_lib.reporting.plots import bar_compare, figure_html, matrix_gallery
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
-from course_lib.teaching import Answer, Quiz, check_function
+from course_lib.teaching import Answer, Quiz, check_function, fold_answer
 from course_lib.training import Recipe, evaluate, fit
 
 # %% [markdown]
 # ## What a large window costs
 #
-# A window of n×n multiplies n² numbers for each pair of an input and an output channel, at each place of the grid. So for a grid of
-# g×g:
+# A window of n×n multiplies n² numbers for each pair of an input and an output channel, at each place of the grid. So
+# for a grid of g×g:
 
 
 # %%
-def macs_by_hand(kernel_size: int, in_channels: int, out_channels: int, grid: int) -> int:
-    """Multiply-accumulates of one convolution whose output has `grid` x `grid` places."""
+def macs_by_hand(
+    kernel_size: int, in_channels: int, out_channels: int, grid: int
+) -> int:
+    """Multiply-accumulates of one convolution whose output has `grid` x `grid`
+    places."""
     return kernel_size**2 * in_channels * out_channels * grid**2
 
 
 by_hand = {n: macs_by_hand(n, 64, 64, 35) for n in (1, 3, 5, 7)}
 
 # %% [markdown]
-# Do not trust the formula; ask PyTorch, which counts the operations as it runs them (one multiply-accumulate, MAC for short, is two
-# of its operations), and the course's own `total`, which counts without running anything.
+# Do not trust the formula; ask PyTorch, which counts the operations as it runs them (one multiply-accumulate, MAC for
+# short, is two of its operations), and the course's own `total`, which counts without running anything.
 
 # %% tags=["nbval-check-output"]
 from torch.utils.flop_counter import FlopCounterMode
@@ -98,39 +121,62 @@ from torch.utils.flop_counter import FlopCounterMode
 for n, macs in by_hand.items():
     with FlopCounterMode(display=False) as counter:
         nn.Conv2d(64, 64, n, padding="same")(torch.zeros(1, 64, 35, 35))
-    assert macs == counter.get_total_flops() / 2 == total(conv(64, n), (64, 35, 35)).macs
-table(pd.DataFrame({"MACs": by_hand, "against 3×3": {n: macs / by_hand[3] for n, macs in by_hand.items()}}))
+    assert (
+        macs == counter.get_total_flops() / 2 == total(conv(64, n), (64, 35, 35)).macs
+    )
+table(
+    pd.DataFrame(
+        {
+            "MACs": by_hand,
+            "against 3×3": {n: macs / by_hand[3] for n, macs in by_hand.items()},
+        }
+    )
+)
 
 # %% [markdown]
 # A 5×5 costs 25/9 = 2.78 times a 3×3: that is the paper's starting point. Twice the window, four times the cost.
 #
-# But a 5×5 can link pixels that a 3×3 never sees together. The paper's idea: let *two* small windows, one after the other, see
-# what one large window sees. **Before you run on**, decide:
+# But a 5×5 can link pixels that a 3×3 never sees together. The paper's idea: let *two* small windows, one after the
+# other, see what one large window sees. **Before you run on**, decide:
 
 # %% tags=["folded", "nbval-check-output"]
 Quiz(
     "stacked-3x3-saving",
-    "Two 3×3 convolutions take the place of one 5×5, all with the same number of channels. How many multiplications are saved?",
+    "Two 3×3 convolutions take the place of one 5×5, all with the same number of"
+    " channels. How many multiplications are saved?",
     [
         Answer(
             "None: two windows cost twice as much as one",
             "Two 3×3 need 9 + 9 = 18 multiplications where the 5×5 needs 25.",
         ),
-        Answer("28 %", "9 + 9 = 18 multiplications instead of 25, and 1 - 18/25 = 28 %.", correct=True),
-        Answer("64 %", "That is one 3×3 against the 5×5, 1 - 9/25. One 3×3 sees only a 3×3 patch, so two are needed."),
-        Answer("It depends on the size of the grid", "The grid multiplies both costs alike, so it cancels."),
+        Answer(
+            "28 %",
+            "9 + 9 = 18 multiplications instead of 25, and 1 - 18/25 = 28 %.",
+            correct=True,
+        ),
+        Answer(
+            "64 %",
+            "That is one 3×3 against the 5×5, 1 - 9/25. One 3×3 sees only a 3×3 patch,"
+            " so two are needed.",
+        ),
+        Answer(
+            "It depends on the size of the grid",
+            "The grid multiplies both costs alike, so it cancels.",
+        ),
     ],
 )
 
 # %% [markdown]
 # ## Two 3×3 see what a 5×5 sees
 #
-# Which pixels of the input does one unit of the output depend on? The gradient tells: it is zero at every pixel that does not matter.
+# Which pixels of the input does one unit of the output depend on? The gradient tells: it is zero at every pixel that
+# does not matter.
 
 
 # %% tags=["nbval-check-output"]
 def seen_by_the_middle_unit(layer: nn.Module, size: int = 9) -> np.ndarray:
-    """1 where a pixel of a `size` x `size` picture has an influence on the middle unit of the layer's output."""
+    """1 where a pixel of a `size` x `size` picture has an influence on the middle unit
+    of the layer's output."""
     picture = torch.zeros(1, 1, size, size, requires_grad=True)
     layer(picture)[0, 0, size // 2, size // 2].backward()
     return (picture.grad[0, 0] != 0).int().numpy()
@@ -140,7 +186,7 @@ torch.manual_seed(0)
 one_large = nn.Conv2d(1, 1, 5, padding=2)
 two_small = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3, padding=1))
 assert (seen_by_the_middle_unit(one_large) == seen_by_the_middle_unit(two_small)).all()
-print(seen_by_the_middle_unit(two_small))
+fold_answer(str(seen_by_the_middle_unit(two_small)))
 
 # %% [markdown]
 # The same 5×5 patch. Now the real block, with batch normalisation and ReLU after each convolution, first by hand:
@@ -148,7 +194,8 @@ print(seen_by_the_middle_unit(two_small))
 
 # %%
 class TwoSmall(nn.Module):
-    """Two 3x3 convolutions in place of one 5x5: (N, channels, H, W) -> (N, channels, H, W)."""
+    """Two 3x3 convolutions in place of one 5x5: (N, channels, H, W) -> (N, channels, H,
+    W)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -163,13 +210,16 @@ class TwoSmall(nn.Module):
 
 
 # %% [markdown]
-# In this course an architecture is written down as a *value*: `conv(64, 3)` is a 3×3 convolution to 64 channels with batch norm and
-# ReLU, `>>` feeds one part into the next, and `build` makes the module. With the same weights, both must give the same numbers:
+# In this course an architecture is written down as a *value*: `conv(64, 3)` is a 3×3 convolution to 64 channels with
+# batch norm and ReLU, `>>` feeds one part into the next, and `build` makes the module. With the same weights, both must
+# give the same numbers:
 
 # %% tags=["nbval-check-output"]
 stack = conv(64, 3) >> conv(64, 3)
 mine, built = TwoSmall(64), build(stack, in_channels=64)
-built.load_state_dict(dict(zip(built.state_dict(), mine.state_dict().values(), strict=True)))
+built.load_state_dict(
+    dict(zip(built.state_dict(), mine.state_dict().values(), strict=True))
+)
 x = torch.randn(2, 64, 35, 35)
 assert torch.equal(mine(x), built(x))
 print(built)
@@ -192,22 +242,26 @@ assert small.receptive_field == large.receptive_field == (5, 5)
 print(f"saved: {1 - small.macs / large.macs:.1%}")
 
 # %% [markdown]
-# 28 %, as the paper says, *when all widths are equal*. In Inception-v3 they are not. Its blocks on the 35×35 grid hold both forms side by
-# side: one branch goes 192 → 48 → 64 with a 5×5, the other 192 → 64 → 96 → 96 with two 3×3.
+# 28 %, as the paper says, *when all widths are equal*. In Inception-v3 they are not. Its blocks on the 35×35 grid hold
+# both forms side by side: one branch goes 192 → 48 → 64 with a 5×5, the other 192 → 64 → 96 → 96 with two 3×3.
 
 # %% tags=["nbval-check-output"]
 five = total(conv(48, 1) >> conv(64, 5), (192, 35, 35)).macs
 three_three = total(conv(64, 1) >> conv(96, 3) >> conv(96, 3), (192, 35, 35)).macs
-print(f"branch with the 5×5: {five / 1e6:.0f} M, branch with two 3×3: {three_three / 1e6:.0f} M")
+print(
+    f"branch with the 5×5: {five / 1e6:.0f} M, branch with two 3×3:"
+    f" {three_three / 1e6:.0f} M"
+)
 
 # %% [markdown]
-# The "cheap" branch costs nearly twice as much, since it is wider and makes 96 channels instead of 64. The saving belongs to the widths, too.
+# The "cheap" branch costs nearly twice as much, since it is wider and makes 96 channels instead of 64. The saving
+# belongs to the widths, too.
 
 # %% [markdown]
 # ### From one block to the next
 #
-# What the paper does to a convolution, `split_5x5` does to any value: it is a function from architecture to architecture. Here is block 3a of
-# GoogLeNet, as its table gives it:
+# What the paper does to a convolution, `split_5x5` does to any value: it is a function from architecture to
+# architecture. Here is block 3a of GoogLeNet, as its table gives it:
 
 # %% tags=["nbval-check-output"]
 block_3a = branches(
@@ -225,31 +279,39 @@ diagram(block_3a, (192, 28, 28))
 diagram(split_5x5(block_3a), (192, 28, 28))
 
 # %% tags=["nbval-check-output"]
-before, after = (total(value, (192, 28, 28)) for value in (block_3a, split_5x5(block_3a)))
+before, after = (
+    total(value, (192, 28, 28)) for value in (block_3a, split_5x5(block_3a))
+)
 assert after.out_shape == before.out_shape
 print(f"block: {before.macs / 1e6:.1f} M MACs before, {after.macs / 1e6:.1f} M after")
 
 # %% [markdown]
-# The block got *dearer*. The 5×5 led from 16 to 32 channels; of the two 3×3, the second goes from 32 to 32, and 9·16 + 9·32 is more than 25·16.
-# A rewrite that saves 28 % at equal widths can cost at others: count before you believe.
+# The block got *dearer*. The 5×5 led from 16 to 32 channels; of the two 3×3, the second goes from 32 to 32, and 9·16 +
+# 9·32 is more than 25·16. A rewrite that saves 28 % at equal widths can cost at others: count before you believe.
 
 # %% [markdown]
 # ## One pixel wide: 1×n and n×1
 #
-# Why stop at 3×3? The paper takes an n×n window apart into a row and a column: first 1×n, then n×1. **Before you run on:**
+# Why stop at 3×3? The paper takes an n×n window apart into a row and a column: first 1×n, then n×1. **Before you run
+# on:**
 
 # %% tags=["folded", "nbval-check-output"]
 Quiz(
     "asymmetric-saving",
-    "A 3×3 can become 1×3 and 3×1, or two 2×2 (which see 3×3 as well). Widths stay equal. Which saves more?",
+    "A 3×3 can become 1×3 and 3×1, or two 2×2 (which see 3×3 as well). Widths stay"
+    " equal. Which saves more?",
     [
         Answer(
             "Both save the same: each sees a 3×3 patch",
             "The patch is the same, the number of weights is not: 3 + 3 against 4 + 4.",
         ),
-        Answer("The two 2×2", "They need 4 + 4 = 8 multiplications instead of 9: 11 %."),
         Answer(
-            "The 1×3 and 3×1", "3 + 3 = 6 multiplications instead of 9: 33 %, against 11 % for two 2×2.", correct=True
+            "The two 2×2", "They need 4 + 4 = 8 multiplications instead of 9: 11 %."
+        ),
+        Answer(
+            "The 1×3 and 3×1",
+            "3 + 3 = 6 multiplications instead of 9: 33 %, against 11 % for two 2×2.",
+            correct=True,
         ),
     ],
 )
@@ -260,15 +322,35 @@ three, five = conv(64, 3, **bare), conv(64, 5, **bare)
 replacements = {
     "two 3×3 for a 5×5 save (section 3.1)": (28, five, split_5x5(five)),
     "1×3 and 3×1 for a 3×3 save (section 3.2)": (33, three, factorize(3)(three)),
-    "two 2×2 for a 3×3 save (section 3.2)": (11, three, conv(64, 2, **bare) >> conv(64, 2, **bare)),
+    "two 2×2 for a 3×3 save (section 3.2)": (
+        11,
+        three,
+        conv(64, 2, **bare) >> conv(64, 2, **bare),
+    ),
 }
 claims = [
-    Claim("a 5×5 costs times a 3×3 (section 3.1)", 2.78, by_hand[5] / by_hand[3], (2.775, 2.785), "rounded", "{:.2f}")
+    Claim(
+        "a 5×5 costs times a 3×3 (section 3.1)",
+        2.78,
+        by_hand[5] / by_hand[3],
+        (2.775, 2.785),
+        "rounded",
+        "{:.2f}",
+    )
 ]
 for claim, (paper, old, new) in replacements.items():
     saved = 100 * (1 - total(new, shape).params / total(old, shape).params)
-    claims.append(Claim(claim, paper, saved, (paper - 0.5, paper + 0.5), "rounded in the paper", "{:.1f} %"))
-paper_beside_measured(claims)
+    claims.append(
+        Claim(
+            claim,
+            paper,
+            saved,
+            (paper - 0.5, paper + 0.5),
+            "rounded in the paper",
+            "{:.1f} %",
+        )
+    )
+fold_answer(paper_beside_measured(claims))
 
 # %% [markdown]
 # The larger the window, the larger the gain: n² multiplications become 2n, so a 7×7 keeps 14/49 = 29 % of its cost.
@@ -284,8 +366,9 @@ explorer = KernelFactorizationExplorer(kernel_size=3, channels=64, grid=17, rewr
 explorer
 
 # %% [markdown]
-# To 2: with stride 2 only the *last* layer of the stack moves in steps of two. The first 3×3 still visits every place of the large grid, so it
-# runs four times as often as before. The explorer shows what `compute` returns, and you can ask it directly:
+# To 2: with stride 2 only the *last* layer of the stack moves in steps of two. The first 3×3 still visits every place
+# of the large grid, so it runs four times as often as before. The explorer shows what `compute` returns, and you can
+# ask it directly:
 
 # %% tags=["nbval-check-output"]
 from course_lib.explorers.kernel_factorization.result import compute
@@ -297,14 +380,15 @@ print(result.summary)
 # %% [markdown]
 # ## What a pair cannot do
 #
-# Fewer weights, so something must be lost. What? Look at one channel and no ReLU between. A column v of n weights after a row h of n weights
-# is the n×n kernel whose entry (a, b) is v[a]·h[b]: a matrix of **rank one**. Only such kernels are *separable*. The singular value
-# decomposition splits any kernel into a sum of separable ones, the largest first:
+# Fewer weights, so something must be lost. What? Look at one channel and no ReLU between. A column v of n weights after
+# a row h of n weights is the n×n kernel whose entry (a, b) is v[a]·h[b]: a matrix of **rank one**. Only such kernels
+# are *separable*. The singular value decomposition splits any kernel into a sum of separable ones, the largest first:
 
 
 # %%
 def best_pair(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Column (n, 1) and row (1, n) whose product is the rank-one matrix nearest to `kernel`."""
+    """Column (n, 1) and row (1, n) whose product is the rank-one matrix nearest to
+    `kernel`."""
     u, s, vt = np.linalg.svd(kernel)
     return u[:, :1] * s[0], vt[:1]
 
@@ -319,58 +403,89 @@ kernels = {
 }
 
 # %% tags=["nbval-check-output"]
-pairs = {name: column @ row for name, (column, row) in ((name, best_pair(kernel)) for name, kernel in kernels.items())}
-kept = {name: (pairs[name] ** 2).sum() / (kernel**2).sum() for name, kernel in kernels.items()}
+pairs = {
+    name: column @ row
+    for name, (column, row) in (
+        (name, best_pair(kernel)) for name, kernel in kernels.items()
+    )
+}
+kept = {
+    name: (pairs[name] ** 2).sum() / (kernel**2).sum()
+    for name, kernel in kernels.items()
+}
 assert np.isclose(kept["blur"], 1)
 assert np.isclose(kept["vertical edge"], 1)
 captions = [f"{share:.0%} kept" for share in kept.values()]
 figure = matrix_gallery(
-    {"kernel": kernels.values(), "best pair": pairs.values()}, titles=list(kernels), captions=captions
+    {"kernel": kernels.values(), "best pair": pairs.values()},
+    titles=list(kernels),
+    captions=captions,
 )
 alt = "Five 7x7 kernels above the best that a 1x7 and a 7x1 make. Energy kept: "
-figure_html(figure, alt + ", ".join(f"{name} {share:.0%}" for name, share in kept.items()))
+figure_html(
+    figure, alt + ", ".join(f"{name} {share:.0%}" for name, share in kept.items())
+)
 
 # %% [markdown]
-# Blur and straight edges survive unharmed. A ring loses its hole, a diagonal edge half of its energy, and of a diagonal line the pair keeps one
-# pixel in seven. Check the claim "unharmed" on a real photograph of a shirt, with PyTorch's own convolutions:
+# Blur and straight edges survive unharmed. A ring loses its hole, a diagonal edge half of its energy, and of a diagonal
+# line the pair keeps one pixel in seven. Check the claim "unharmed" on a real photograph of a shirt, with PyTorch's own
+# convolutions:
 
 # %%
 data = datasets.load("fashion_mnist")
-shirt = data.train.images[data.train.labels == data.classes.index("Shirt")][:1].float() / 255
+shirt = (
+    data.train.images[data.train.labels == data.classes.index("Shirt")][:1].float()
+    / 255
+)
 
 
 def filtered(picture: torch.Tensor, *weights: np.ndarray) -> torch.Tensor:
     """The picture after one convolution with each kernel in turn."""
     for weight in weights:
-        picture = nn.functional.conv2d(picture, torch.tensor(weight, dtype=torch.float32)[None, None])
+        picture = nn.functional.conv2d(
+            picture, torch.tensor(weight, dtype=torch.float32)[None, None]
+        )
     return picture
 
 
 column, row = best_pair(kernels["vertical edge"])
-assert torch.allclose(filtered(shirt, kernels["vertical edge"]), filtered(shirt, row, column), atol=1e-5)
+assert torch.allclose(
+    filtered(shirt, kernels["vertical edge"]), filtered(shirt, row, column), atol=1e-5
+)
 column, row = best_pair(kernels["diagonal line"])
-assert not torch.allclose(filtered(shirt, kernels["diagonal line"]), filtered(shirt, row, column), atol=1e-1)
+assert not torch.allclose(
+    filtered(shirt, kernels["diagonal line"]), filtered(shirt, row, column), atol=1e-1
+)
 
 # %% [markdown]
 # ### With many channels a pair can do more
 #
-# A network's layer has many channels, and the pair may use M channels in the middle. Written as one matrix, with a row for each (output channel,
-# row of the window) and a column for each (input channel, column of the window), an n×n layer is the product of the two halves of the
-# pair. So **a pair without ReLU can imitate exactly the layers whose matrix has rank M or less.**
+# A network's layer has many channels, and the pair may use M channels in the middle. Written as one matrix, with a row
+# for each (output channel, row of the window) and a column for each (input channel, column of the window), an n×n layer
+# is the product of the two halves of the pair. So **a pair without ReLU can imitate exactly the layers whose matrix has
+# rank M or less.**
 
 
 # %%
 def as_matrix(weight: torch.Tensor) -> torch.Tensor:
-    """(out, in, n, n) weights as the (out * n, in * n) matrix that a pair factorises."""
+    """(out, in, n, n) weights as the (out * n, in * n) matrix that a pair
+    factorises."""
     out_channels, in_channels, height, width = weight.shape
-    return weight.permute(0, 2, 1, 3).reshape(out_channels * height, in_channels * width)
+    return weight.permute(0, 2, 1, 3).reshape(
+        out_channels * height, in_channels * width
+    )
 
 
 def pair_of(weight: torch.Tensor, middle: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """1xn weights (middle, in, 1, n) and nx1 weights (out, middle, n, 1) nearest to an nxn layer."""
+    """1xn weights (middle, in, 1, n) and nx1 weights (out, middle, n, 1) nearest to an
+    nxn layer."""
     out_channels, in_channels, n, _ = weight.shape
     u, s, vt = torch.linalg.svd(as_matrix(weight), full_matrices=False)
-    column = (u[:, :middle] * s[:middle]).reshape(out_channels, n, middle).permute(0, 2, 1)[..., None]
+    column = (
+        (u[:, :middle] * s[:middle])
+        .reshape(out_channels, n, middle)
+        .permute(0, 2, 1)[..., None]
+    )
     row = vt[:middle].reshape(middle, in_channels, n)[:, :, None, :]
     return row, column
 
@@ -382,27 +497,39 @@ x = torch.randn(1, 16, 20, 20)
 wanted = nn.functional.conv2d(x, layer)
 for middle in (16, 56, 112):
     row, column = pair_of(layer, middle)
-    error = (nn.functional.conv2d(nn.functional.conv2d(x, row), column) - wanted).norm() / wanted.norm()
+    error = (
+        nn.functional.conv2d(nn.functional.conv2d(x, row), column) - wanted
+    ).norm() / wanted.norm()
     print(
-        f"{middle:3d} channels between: error {error:.2f}, cost {(row.numel() + column.numel()) / layer.numel():.2f} of the 7×7"
+        f"{middle:3d} channels between: error {error:.2f}, cost"
+        f" {(row.numel() + column.numel()) / layer.numel():.2f} of the 7×7"
     )
 assert error < 1e-4
 
 # %% [markdown]
-# With all 112 = 16·7 channels between, the pair is exact, and costs twice the 7×7 it replaces. With as many channels as the paper uses (16), it
-# costs 29 % and misses most of a *random* layer. Whether a *trained* layer is as unruly is a question for data.
+# With all 112 = 16·7 channels between, the pair is exact, and costs twice the 7×7 it replaces. With as many channels as
+# the paper uses (16), it costs 29 % and misses most of a *random* layer. Whether a *trained* layer is as unruly is a
+# question for data.
 
 # %% [markdown]
 # ## On real images
 #
-# 10,000 pictures of clothes in ten classes, 28×28 pixels, and 2,000 to test. The first convolution halves the grid to 14×14, which lies in the
-# range of 12 to 20 for which the paper recommends 1×n · n×1. Three 7×7 convolutions follow, and these we exchange.
+# 10,000 pictures of clothes in ten classes, 28×28 pixels, and 2,000 to test. The first convolution halves the grid to
+# 14×14, which lies in the range of 12 to 20 for which the paper recommends 1×n · n×1. Three 7×7 convolutions follow,
+# and these we exchange.
 
 
 # %% tags=["nbval-check-output"]
 def network(middle: Node) -> Node:
     """A small classifier for 28x28 pictures with `middle` on its 14x14 grid."""
-    return conv(32, 3, stride=2) >> middle >> max_pool(3, 2) >> conv(64, 3) >> global_avg_pool() >> linear(10)
+    return (
+        conv(32, 3, stride=2)
+        >> middle
+        >> max_pool(3, 2)
+        >> conv(64, 3)
+        >> global_avg_pool()
+        >> linear(10)
+    )
 
 
 sevens = conv(32, 7) >> conv(32, 7) >> conv(32, 7)
@@ -414,11 +541,18 @@ networks = {
 }
 sizes = {name: total(net, (1, 28, 28)) for name, net in networks.items()}
 assert len({size.receptive_field for size in sizes.values()}) == 1
-table(pd.DataFrame({name: {"parameters": size.params, "MACs": size.macs} for name, size in sizes.items()}).T)
+table(
+    pd.DataFrame(
+        {
+            name: {"parameters": size.params, "MACs": size.macs}
+            for name, size in sizes.items()
+        }
+    ).T
+)
 
 # %% [markdown]
-# All four see the same patch of the picture. **Write down your guess**: by how many points of accuracy will the cheapest trail the 7×7?
-# Each network is trained twice, from different first weights.
+# All four see the same patch of the picture. **Write down your guess**: by how many points of accuracy will the
+# cheapest trail the 7×7? Each network is trained twice, from different first weights.
 
 # %%
 recipe = Recipe(epochs=3)
@@ -426,7 +560,8 @@ train_data = data.subset(train=5000)
 
 
 def train(name: str, seed: int) -> tuple[nn.Module, pd.DataFrame]:
-    """The named network, trained from the first weights that `seed` gives, and its history."""
+    """The named network, trained from the first weights that `seed` gives, and its
+    history."""
     torch.manual_seed(seed)
     model = build(networks[name], in_channels=1)
     return model, fit(model, train_data, recipe)
@@ -453,102 +588,153 @@ for seed in (0, 1):
 
 # %%
 def summarize(runs: dict) -> pd.DataFrame:
-    """One row a network: its size, the accuracy of each run in per cent, their mean, and seconds of one training."""
+    """One row a network: its size, the accuracy of each run in per cent, their mean,
+    and seconds of one training."""
     rows = {}
     for name, size in sizes.items():
-        histories = [history for (run_name, _), (_, history) in runs.items() if run_name == name]
-        accuracy = {f"seed {seed}": 100 * history.test_accuracy.iloc[-1] for seed, history in enumerate(histories)}
+        histories = [
+            history for (run_name, _), (_, history) in runs.items() if run_name == name
+        ]
+        accuracy = {
+            f"seed {seed}": 100 * history.test_accuracy.iloc[-1]
+            for seed, history in enumerate(histories)
+        }
         seconds = np.mean([history.seconds.sum() for history in histories])
-        rows[name] = {"parameters": size.params, "million MACs": size.macs / 1e6, **accuracy, "seconds": seconds}
+        rows[name] = {
+            "parameters": size.params,
+            "million MACs": size.macs / 1e6,
+            **accuracy,
+            "seconds": seconds,
+        }
         rows[name]["accuracy"] = np.mean(list(accuracy.values()))
     return pd.DataFrame(rows).T
 
 
 results = summarize(runs)
-# Guessing gives 10 %: a network below 50 % has not learned, and the comparison would mean nothing.
+# Guessing gives 10 %: a network below 50 % has not learned, and the comparison would
+# mean nothing.
 assert (results["accuracy"] > 50).all()
 table(
     results,
-    dict.fromkeys(["seed 0", "seed 1", "accuracy"], "{:.1f} %") | {"million MACs": "{:.1f}", "seconds": "{:.1f}"},
+    dict.fromkeys(["seed 0", "seed 1", "accuracy"], "{:.1f} %")
+    | {
+        "million MACs": "{:.1f}",
+        "seconds": "{:.1f}",
+    },
 )
 
 # %% [markdown]
 # ### How much of that is noise?
 #
-# On 2,000 test pictures an accuracy p has a standard error of √(p(1-p)/2000), and two runs of one network differ by more than nothing, too.
-# Differences below about twice that error are not a finding.
+# On 2,000 test pictures an accuracy p has a standard error of √(p(1-p)/2000), and two runs of one network differ by
+# more than nothing, too. Differences below about twice that error are not a finding.
 
 # %%
 p = results["accuracy"].mean() / 100
 standard_error = 100 * (p * (1 - p) / len(train_data.test.labels)) ** 0.5
 spread = (results["seed 0"] - results["seed 1"]).abs()
 gaps = results["accuracy"] - results.loc["7×7", "accuracy"]
-print(f"standard error of one accuracy: {standard_error:.1f} points; two seeds differ by up to {spread.max():.1f}")
+print(
+    f"standard error of one accuracy: {standard_error:.1f} points; two seeds differ by"
+    f" up to {spread.max():.1f}"
+)
 for name, gap in gaps.items():
-    print(f"{name}: {gap:+.1f} points for {1 - sizes[name].macs / sizes['7×7'].macs:.0%} fewer MACs")
-# After so short a training a network may trail by a few points; ten would mean that something is broken.
+    print(
+        f"{name}: {gap:+.1f} points for {1 - sizes[name].macs / sizes['7×7'].macs:.0%}"
+        " fewer MACs"
+    )
+# After so short a training a network may trail by a few points; ten would mean that
+# something is broken.
 assert (gaps.abs() < 10).all()
 
 # %% [markdown]
-# What lies beyond the noise need not last. Three epochs on 5,000 pictures are a short training, in which a deeper network, such as the stack of nine small
-# convolutions, is slow to start. Train with `Recipe(epochs=10)` and look again. The pair needs less than a third of the multiplications and, within
-# the noise, is as accurate.
+# What lies beyond the noise need not last. Three epochs on 5,000 pictures are a short training, in which a deeper
+# network, such as the stack of nine small convolutions, is slow to start. Train with `Recipe(epochs=10)` and look
+# again. The pair needs less than a third of the multiplications and, within the noise, is as accurate.
 
 # %% [markdown]
 # ### Multiplications are not time
 #
-# Now look at the seconds of training. The last network needs less than a third of the multiplications of the first; does it need a third of
-# the time?
+# Now look at the seconds of training. The last network needs less than a third of the multiplications of the first;
+# does it need a third of the time?
 
 # %%
-relative = 100 * results[["million MACs", "seconds"]] / results.loc["7×7", ["million MACs", "seconds"]]
-assert relative.loc["1×7 · 7×1", "million MACs"] < 35  # 2/7 of the 7×7 layers, and the layers around them
+relative = (
+    100
+    * results[["million MACs", "seconds"]]
+    / results.loc["7×7", ["million MACs", "seconds"]]
+)
+# What is left: 2/7 of the 7×7 layers, and the layers around them.
+assert relative.loc["1×7 · 7×1", "million MACs"] < 35
 series = {"MACs": relative["million MACs"], "time of training": relative["seconds"]}
-figure = bar_compare(list(relative.index), series, xlabel="share of the 7×7 network's", number_format="{:.0f} %")
+figure = bar_compare(
+    list(relative.index),
+    series,
+    xlabel="share of the 7×7 network's",
+    number_format="{:.0f} %",
+)
 alt = "MACs and training time as shares of the 7x7 network's: "
 figure_html(
-    figure, alt + "; ".join(f"{name} {macs:.0f} % and {time:.0f} %" for name, macs, time in relative.itertuples())
+    figure,
+    alt
+    + "; ".join(
+        f"{name} {macs:.0f} % and {time:.0f} %"
+        for name, macs, time in relative.itertuples()
+    ),
 )
 
 # %% [markdown]
-# Time falls less than the multiplications. Each small convolution brings a batch norm and a ReLU of its own, which multiply little but read and
-# write the whole tensor again; and a convolution with few channels waits for memory, not for its multipliers. So ask: *when* does the saving
-# show? Measure one forward pass, layer against pair, for narrow and wide layers on several grids.
+# Time falls less than the multiplications. Each small convolution brings a batch norm and a ReLU of its own, which
+# multiply little but read and write the whole tensor again; and a convolution with few channels waits for memory, not
+# for its multipliers. So ask: *when* does the saving show? Measure one forward pass, layer against pair, for narrow and
+# wide layers on several grids.
 
 
 # %%
 def time_share(channels: int, grid: int) -> float:
     """Time of 1x7 and 7x1 as a share of the 7x7's, forward pass, batch of 8."""
     seven = conv(channels, 7)
-    whole, pair = forward_milliseconds((seven, factorize(7)(seven)), (channels, grid, grid), seconds=0.4)
+    whole, pair = forward_milliseconds(
+        (seven, factorize(7)(seven)), (channels, grid, grid), seconds=0.4
+    )
     return pair / whole
 
 
-shares = pd.DataFrame({f"{grid}×{grid}": {c: time_share(c, grid) for c in (16, 64, 192)} for grid in (56, 28, 14, 7)})
+shares = pd.DataFrame(
+    {
+        f"{grid}×{grid}": {c: time_share(c, grid) for c in (16, 64, 192)}
+        for grid in (56, 28, 14, 7)
+    }
+)
 table(shares.rename_axis("channels"), dict.fromkeys(shares.columns, "{:.0%}"))
 
 # %% [markdown]
 # ## Where on the grid?
 #
-# "In practice, we have found that employing this factorization does not work well on early layers, but it gives very good results on medium
-# grid-sizes (on m×m feature maps, where m ranges between 12 and 20)", writes the paper (section 3.2). The multiplications do not explain it:
-# they shrink to 2/n on every grid.
+# "In practice, we have found that employing this factorization does not work well on early layers, but it gives very
+# good results on medium grid-sizes (on m×m feature maps, where m ranges between 12 and 20)", writes the paper (section
+# 3.2). The multiplications do not explain it: they shrink to 2/n on every grid.
 
 # %% tags=["nbval-check-output"]
 for grid in (56, 28, 14, 7):
-    whole, pair = (total(value, (64, grid, grid)).macs for value in (conv(64, 7), factorize(7)(conv(64, 7))))
+    whole, pair = (
+        total(value, (64, grid, grid)).macs
+        for value in (conv(64, 7), factorize(7)(conv(64, 7)))
+    )
     assert pair / whole == 2 / 7
 print("MACs of the pair: 2/7 of the 7×7's, on every grid")
 
 # %% [markdown]
-# So it must be accuracy. This takes more training than fits into a lesson, so it was *recorded*: a network with one 7×7 on each of its grids 28, 14
-# and 7, in which one of the three becomes a pair, five times from different first weights.
+# So it must be accuracy. This takes more training than fits into a lesson, so it was *recorded*: a network with one 7×7
+# on each of its grids 28, 14 and 7, in which one of the three becomes a pair, five times from different first weights.
 
 # %% tags=["nbval-check-output"]
 from course_lib.reporting.records import load_record
 
 record = load_record("factorization_by_grid")
-runs_by_grid = 100 * record.rows.pivot(index="seed", columns="pair_on_grid", values="test_accuracy")
+runs_by_grid = 100 * record.rows.pivot(
+    index="seed", columns="pair_on_grid", values="test_accuracy"
+)
 against_none = runs_by_grid.sub(runs_by_grid[0], axis=0)  # seed by seed
 columns = {
     "accuracy, %": runs_by_grid.mean(),
@@ -566,23 +752,26 @@ table(
 print(record.source)
 
 # %% [markdown]
-# Each pair saves a quarter of the whole network's multiplications. On the 28×28 and 14×14 grids its accuracy is within about one standard error of the
-# 7×7's; on the 7×7 grid it seems to lose a point. The paper's order, bad early and good in the middle, does **not** show here. That is no refutation: the
-# paper speaks of ImageNet, where early layers tell fine textures apart on grids of 71 and more, while our pictures are outlines of clothes in 28×28 pixels.
-# What we can say: on the grid the paper recommends, a pair costs less accuracy than five runs on 2,000 pictures can resolve.
+# Each pair saves a quarter of the whole network's multiplications. On the 28×28 and 14×14 grids its accuracy is within
+# about one standard error of the 7×7's; on the 7×7 grid it seems to lose a point. The paper's order, bad early and good
+# in the middle, does **not** show here. That is no refutation: the paper speaks of ImageNet, where early layers tell
+# fine textures apart on grids of 71 and more, while our pictures are outlines of clothes in 28×28 pixels. What we can
+# say: on the grid the paper recommends, a pair costs less accuracy than five runs on 2,000 pictures can resolve.
 
 # %% [markdown]
 # ## How unruly is a trained layer?
 #
-# Back to the question left open: with as many channels between as the layer has, a pair misses most of a *random* layer. Take the trained 7×7 network,
-# put the best pair in place of each of its three 7×7 layers **without training again**, and see what it still knows.
+# Back to the question left open: with as many channels between as the layer has, a pair misses most of a *random*
+# layer. Take the trained 7×7 network, put the best pair in place of each of its three 7×7 layers **without training
+# again**, and see what it still knows.
 
 # %%
 import copy
 
 
 def with_pairs(model: nn.Module, middle: int) -> nn.Module:
-    """A copy of the trained 7x7 network with the nearest pair of `middle` channels in place of each 7x7."""
+    """A copy of the trained 7x7 network with the nearest pair of `middle` channels in
+    place of each 7x7."""
     model = copy.deepcopy(model)
     for name in ("1", "2", "3"):
         unit = model.get_submodule(name)
@@ -597,11 +786,17 @@ def with_pairs(model: nn.Module, middle: int) -> nn.Module:
 # %%
 trained, history = runs["7×7", 0]
 trained = trained.cpu()
-imitated = {m: evaluate(with_pairs(trained, m), train_data.test, train_data).accuracy for m in (4, 8, 16, 32, 64, 224)}
+imitated = {
+    m: evaluate(with_pairs(trained, m), train_data.test, train_data).accuracy
+    for m in (4, 8, 16, 32, 64, 224)
+}
 accuracy = evaluate(trained, train_data.test, train_data).accuracy
-# 224 = 32 · 7 channels between are enough for any 7×7 with 32 channels, up to rounding in bfloat16.
+# 224 = 32 · 7 channels between are enough for any 7×7 with 32 channels, up to rounding
+# in bfloat16.
 assert abs(imitated[224] - accuracy) < 0.01
-shown = {f"pairs with {m} between": value for m, value in imitated.items()} | {"the 7×7 itself": accuracy}
+shown = {f"pairs with {m} between": value for m, value in imitated.items()} | {
+    "the 7×7 itself": accuracy
+}
 table(pd.DataFrame({"test accuracy": shown}), {"test accuracy": "{:.1%}"})
 
 # %%
@@ -609,31 +804,42 @@ spectra = {
     "trained": trained.get_submodule("2").conv.weight,
     "first weights": build(networks["7×7"], 1).get_submodule("2").conv.weight,
 }
-energy = {name: torch.linalg.svdvals(as_matrix(w.detach().float())).square() for name, w in spectra.items()}
+energy = {
+    name: torch.linalg.svdvals(as_matrix(w.detach().float())).square()
+    for name, w in spectra.items()
+}
 kept = {name: (e[:32].sum() / e.sum()).item() for name, e in energy.items()}
 # Training aligns weights; if it did not, the two shares would be equal.
 assert kept["trained"] > kept["first weights"]
 print(
-    f"a pair with 32 channels between keeps {kept['trained']:.0%} of the trained layer, {kept['first weights']:.0%} of the first weights"
+    f"a pair with 32 channels between keeps {kept['trained']:.0%} of the trained layer,"
+    f" {kept['first weights']:.0%} of the first weights"
 )
 
 # %% [markdown]
-# A trained layer is far more orderly than a random one: a pair with as many channels between as the layer has keeps most of its energy, and nearly all of
-# what it *knows*. Half as many channels would have done, and only a handful is too few. So it is not luck that training with pairs from the start works
-# about as well.
+# A trained layer is far more orderly than a random one: a pair with as many channels between as the layer has keeps
+# most of its energy, and nearly all of what it *knows*. Half as many channels would have done, and only a handful is
+# too few. So it is not luck that training with pairs from the start works about as well.
 
 # %% [markdown]
 # ## ReLU or linear between?
 #
-# If the pair merely imitated the large window, no ReLU should stand between its halves. The paper tried both in a whole network: 77.2 % top-1 with
-# ReLU after each of two 3×3, 76.2 % with the first one linear (figure 2). Your own two networks:
+# If the pair merely imitated the large window, no ReLU should stand between its halves. The paper tried both in a whole
+# network: 77.2 % top-1 with ReLU after each of two 3×3, 76.2 % with the first one linear (figure 2). Your own two
+# networks:
 
 # %%
-gain = results.loc["1×7 · 7×1", "accuracy"] - results.loc["1×7 · 7×1, linear between", "accuracy"]
-error = (
-    2**0.5 * standard_error
-)  # of a difference of two accuracies; that they share pictures and have two runs each helps
-reason = f"two standard errors ({2 * error:.1f}) either way on {len(train_data.test.labels):,} pictures"
+gain = (
+    results.loc["1×7 · 7×1", "accuracy"]
+    - results.loc["1×7 · 7×1, linear between", "accuracy"]
+)
+# Standard error of a difference of two accuracies; that they share pictures and
+# have two runs each helps.
+error = 2**0.5 * standard_error
+reason = (
+    f"two standard errors ({2 * error:.1f}) either way on"
+    f" {len(train_data.test.labels):,} pictures"
+)
 claim = Claim(
     "ReLU between instead of linear gains, points (figure 2)",
     1.0,
@@ -648,12 +854,14 @@ paper_beside_measured([claim])
 images = 2 * p * (1 - p) * (2 / 0.01) ** 2
 assert images > len(train_data.test.labels)
 print(
-    f"to see 1 point at two standard errors: about {images:,.0f} test pictures, and runs enough to average out the seeds"
+    f"to see 1 point at two standard errors: about {images:,.0f} test pictures, and"
+    " runs enough to average out the seeds"
 )
 
 # %% [markdown]
-# The paper's one point is real: it was seen on 50,000 pictures. Ours is one look at 2,000. Run the lesson again with other seeds and watch the sign.
-# The lesson to take home is the last line: before you believe a difference, work out how many pictures it takes to see one.
+# The paper's one point is real: it was seen on 50,000 pictures. Ours is one look at 2,000. Run the lesson again with
+# other seeds and watch the sign. The lesson to take home is the last line: before you believe a difference, work out
+# how many pictures it takes to see one.
 
 # %% [markdown]
 # ## Exercises
@@ -673,16 +881,22 @@ def pair_saving(kernel_size: int) -> float:
 # %% tags=["check", "nbval-check-output"]
 def counted_saving(kernel_size: int) -> float:
     large = conv(16, kernel_size)
-    return 1 - total(factorize(kernel_size)(large), (16, 24, 24)).macs / total(large, (16, 24, 24)).macs
+    return (
+        1
+        - total(factorize(kernel_size)(large), (16, 24, 24)).macs
+        / total(large, (16, 24, 24)).macs
+    )
 
 
-check_function(pair_saving, counted_saving, [(3,), (5,), (7,), (11,)], name="pair-saving")
+check_function(
+    pair_saving, counted_saving, [(3,), (5,), (7,), (11,)], name="pair-saving"
+)
 
 # %% [markdown]
 # ### 2 · How wide may the middle be? (medium, 10 minutes)
 #
-# Widths need not be equal. A pair leads from `in_channels` through `middle` to `out_channels`. Write `widest_middle`: the largest number of
-# channels between with which the pair has no more weights than the n×n convolution.
+# Widths need not be equal. A pair leads from `in_channels` through `middle` to `out_channels`. Write `widest_middle`:
+# the largest number of channels between with which the pair has no more weights than the n×n convolution.
 
 
 # %% tags=["solution"]
@@ -707,16 +921,21 @@ check_function(
     widest_by_trial,
     cases,
     name="widest-middle",
-    random_case=lambda rng: (rng.choice([3, 5, 7]), rng.randint(4, 256), rng.randint(4, 256)),
+    random_case=lambda rng: (
+        rng.choice([3, 5, 7]),
+        rng.randint(4, 256),
+        rng.randint(4, 256),
+    ),
 )
 
 # %% [markdown]
 # ### 3 · A rewrite of your own (harder, 15 minutes)
 #
-# A rewrite is a rule, applied to every part of a value. Write `split_3x3(value)`, which turns every 3×3 convolution with stride 1 into two 2×2 (33 %
-# against 11 %: the alternative that the paper turned down). So that shapes stay, the first 2×2 is padded "same", which adds a row and a column,
-# and the second "valid", which takes them away again. Leave everything else as it is. `rewrite(value, rule)` calls
-# `rule(part, in_channels)` on every part and puts what it returns in its place.
+# A rewrite is a rule, applied to every part of a value. Write `split_3x3(value)`, which turns every 3×3 convolution
+# with stride 1 into two 2×2 (33 % against 11 %: the alternative that the paper turned down). So that shapes stay, the
+# first 2×2 is padded "same", which adds a row and a column, and the second "valid", which takes them away again. Leave
+# everything else as it is. `rewrite(value, rule)` calls `rule(part, in_channels)` on every part and puts what it
+# returns in its place.
 
 # %% tags=["solution"]
 from dataclasses import replace
@@ -725,7 +944,11 @@ from dataclasses import replace
 def split_3x3(value: Node) -> Node:
     # solution begin
     def rule(part: Node, in_channels: int | None) -> Node:
-        if getattr(part, "kernel_size", None) != (3, 3) or not hasattr(part, "channels") or part.stride != (1, 1):
+        if (
+            getattr(part, "kernel_size", None) != (3, 3)
+            or not hasattr(part, "channels")
+            or part.stride != (1, 1)
+        ):
             return part
         first = replace(part, kernel_size=(2, 2), padding="same")
         return first >> replace(part, kernel_size=(2, 2), padding="valid")
@@ -737,22 +960,30 @@ def split_3x3(value: Node) -> Node:
 # %% tags=["check", "nbval-check-output"]
 two = conv(8, 2) >> conv(8, 2, padding="valid")
 block = branches(conv(8, 1), conv(8, 3), avg_pool(3) >> conv(8, 1), conv(8, 3, 2))
+# Pools and strided convolutions stay.
 answers = {
     conv(8, 3): two,
-    block: branches(conv(8, 1), two, avg_pool(3) >> conv(8, 1), conv(8, 3, 2)),  # pools and strided convolutions stay
+    block: branches(conv(8, 1), two, avg_pool(3) >> conv(8, 1), conv(8, 3, 2)),
 }
-check_function(split_3x3, answers.get, [(value,) for value in answers], name="split-3x3")
+check_function(
+    split_3x3, answers.get, [(value,) for value in answers], name="split-3x3"
+)
 
 # %% [markdown]
 # ## Recap
 #
-# - A convolution multiplies n²·C_in·C_out·g² times. Two 3×3 in place of a 5×5 save 28 %, 1×n · n×1 in place of n×n save 1 - 2/n, *at equal widths
-#   and stride 1*.
+# - A convolution multiplies n²·C_in·C_out·g² times. Two 3×3 in place of a 5×5 save 28 %, 1×n · n×1 in place of n×n save
+#   1 - 2/n, *at equal widths and stride 1*.
 # - Each replacement sees the same patch; the gradient proves it.
-# - Without a ReLU between, a pair imitates exactly the layers whose matrix has no more rank than the pair has channels between. Blur and straight edges
-#   pass, diagonals do not.
+# - Without a ReLU between, a pair imitates exactly the layers whose matrix has no more rank than the pair has channels
+#   between. Blur and straight edges pass, diagonals do not.
 # - Multiplications are not time. Small convolutions wait for memory; the saving shows in wide layers on large grids.
 # - Two runs on 2,000 pictures resolve differences of two points or so. Most claims about architectures are smaller.
 #
-# Where to go on: the other way to make a network cheap is to shrink its grid. How to do that without losing what the grid held is the question of the
-# lesson on grid reduction.
+# Where to go on: the other way to make a network cheap is to shrink its grid. How to do that without losing what the
+# grid held is the question of the lesson on grid reduction.
+
+# %% [markdown] tags=["navigation"]
+# ---
+# [All lessons](00_start.ipynb) ·
+# Next: [Grid reduction](03_grid_reduction.ipynb)

@@ -21,8 +21,9 @@
 # %% [markdown]
 # # Label smoothing
 #
-# This is a shirt, says the label: 100 % shirt, 0 % T-shirt, 0 % pullover. A network that is told so ten thousand times learns to be as certain as
-# its teacher. **What does this certainty cost, and what happens if the label keeps a tenth of it back?**
+# This is a shirt, says the label: 100 % shirt, 0 % T-shirt, 0 % pullover. A network that is told so ten thousand times
+# learns to be as certain as its teacher. **What does this certainty cost, and what happens if the label keeps a tenth
+# of it back?**
 #
 # Afterwards you can
 #
@@ -32,9 +33,9 @@
 # - test a loss that someone else wrote, and find out that it is not what it claims to be;
 # - work out how many pictures it takes to see a gain of 0.2 %.
 #
-# About 50 minutes to read, 2 minutes to run. The paper is C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, *Rethinking the Inception
-# Architecture for Computer Vision*, CVPR 2016, section 7; what became of its idea, R. Müller, S. Kornblith, G. Hinton, *When Does Label
-# Smoothing Help?*, NeurIPS 2019.
+# About 50 minutes to read, 2 minutes to run. The paper is C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna,
+# *Rethinking the Inception Architecture for Computer Vision*, CVPR 2016, section 7; what became of its idea, R. Müller,
+# S. Kornblith, G. Hinton, *When Does Label Smoothing Help?*, NeurIPS 2019.
 #
 # | For a lecture hour | minutes |
 # |:--|--:|
@@ -43,6 +44,25 @@
 # | The best gap and the explorer; second question | 10 |
 # | Real images: gap, probabilities, calibration; third question | 20 |
 # | The loss that looks right, noise, and 0.2 % | 10 |
+
+# %% tags=["guard", "folded"]
+import importlib.util
+import sys
+import time
+
+if importlib.util.find_spec("course_lib") is None:
+
+    class CourseMissingError(Exception):
+        def _render_traceback_(self):
+            return [str(self)]
+
+    # The cells of "Run All" arrive meanwhile, and are stopped with this one.
+    time.sleep(2)
+    raise CourseMissingError(
+        "This lesson needs the course's library, which this Python does not have: "
+        f"in the course's folder run `{sys.executable} -m pip install -e .` "
+        "and restart the kernel, or open the lesson with `make lab`."
+    )
 
 # %% tags=["setup"]
 from collections.abc import Callable
@@ -56,20 +76,35 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib import datasets
-from course_lib.architecture import avg_pool, branches, build, conv, global_avg_pool, linear, merge, total
+from course_lib.architecture import (
+    avg_pool,
+    branches,
+    build,
+    conv,
+    global_avg_pool,
+    linear,
+    merge,
+    total,
+)
 from course_lib.explorers import EpsilonExplorer
 from course_lib.reporting.confidence_plots import cluster_panels, reliability_diagrams
 from course_lib.reporting.plots import LIVE, RECORDED, SERIES, figure_html, line_chart
 from course_lib.reporting.records import load_record
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
-from course_lib.teaching import Answer, Quiz, check_function
-from course_lib.training import LabelSmoothingLoss, Recipe, fit, normalize, predict_logits
+from course_lib.teaching import Answer, Quiz, check_function, fold_answer
+from course_lib.training import (
+    LabelSmoothingLoss,
+    Recipe,
+    fit,
+    normalize,
+    predict_logits,
+)
 
 # %% [markdown]
 # ## Cross-entropy and its two problems
 #
-# A network gives K numbers z, its *logits*, and softmax makes probabilities p of them. The label says that class y is right: q is 1 there and 0
-# elsewhere. The loss is H(q, p) = -Σ q(k) log p(k) = -log p(y). By hand:
+# A network gives K numbers z, its *logits*, and softmax makes probabilities p of them. The label says that class y is
+# right: q is 1 there and 0 elsewhere. The loss is H(q, p) = -Σ q(k) log p(k) = -log p(y). By hand:
 
 
 # %% tags=["setup"]
@@ -82,15 +117,18 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return -log_p[torch.arange(len(labels)), labels].mean()
 
 
-def gradient(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, labels: Tensor) -> Tensor:
-    """Gradient of a loss by the logits, as PyTorch's automatic differentiation gives it."""
+def gradient(
+    loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, labels: Tensor
+) -> Tensor:
+    """Gradient of a loss by the logits, as PyTorch's automatic differentiation gives
+    it."""
     logits = logits.clone().requires_grad_()
     return torch.autograd.grad(loss(logits, labels), logits)[0]
 
 
 # %% [markdown]
-# Its gradient by the logits is p - q: push every wrong class down by its probability, pull the right one up by what is missing to 1. Check
-# both, on logits drawn at random:
+# Its gradient by the logits is p - q: push every wrong class down by its probability, pull the right one up by what is
+# missing to 1. Check both, on logits drawn at random:
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(0)
@@ -98,8 +136,13 @@ logits = 2 * torch.randn(5, K, dtype=torch.float64)
 labels = torch.tensor([0, 3, 3, 7, 9])
 q = F.one_hot(labels, K)
 assert torch.allclose(cross_entropy(logits, labels), F.cross_entropy(logits, labels))
-assert torch.allclose(gradient(cross_entropy, logits, labels), (logits.softmax(1) - q) / len(labels))
-print("value as PyTorch's, gradient p - q (divided by the number of images, as the loss is their mean)")
+assert torch.allclose(
+    gradient(cross_entropy, logits, labels), (logits.softmax(1) - q) / len(labels)
+)
+print(
+    "value as PyTorch's, gradient p - q (divided by the number of images, as the loss"
+    " is their mean)"
+)
 
 # %% [markdown]
 # **Before you run on:** a network is free to put its logits where it likes. Where does this loss want them?
@@ -107,15 +150,23 @@ print("value as PyTorch's, gradient p - q (divided by the number of images, as t
 # %% tags=["folded", "nbval-check-output"]
 Quiz(
     "cross-entropy-gap",
-    "All wrong classes have the logit 0, the right one has z. Ten classes. At which z is the cross-entropy least?",
+    "All wrong classes have the logit 0, the right one has z. Ten classes. At which z"
+    " is the cross-entropy least?",
     [
         Answer(
-            "z = ln 9 = 2.2", "There the right class has probability 1/2, and the gradient still pulls it up by 1/2."
+            "z = ln 9 = 2.2",
+            "There the right class has probability 1/2, and the gradient still pulls it"
+            " up by 1/2.",
         ),
-        Answer("z = ln(9 · 99) = 6.8", "There it has 99 %, and the gradient still pulls: by 1 %, but it never stops."),
+        Answer(
+            "z = ln(9 · 99) = 6.8",
+            "There it has 99 %, and the gradient still pulls: by 1 %, but it never"
+            " stops.",
+        ),
         Answer(
             "At none: more is always better",
-            "The loss is ln(1 + 9 exp(-z)). It falls for ever and reaches 0 nowhere; only z = ∞ would do.",
+            "The loss is ln(1 + 9 exp(-z)). It falls for ever and reaches 0 nowhere;"
+            " only z = ∞ would do.",
             correct=True,
         ),
     ],
@@ -125,26 +176,39 @@ Quiz(
 gaps = torch.tensor([0.0, 2.2, 5, 10, 15, 20], dtype=torch.float64)
 one_image = torch.zeros(len(gaps), K, dtype=torch.float64)
 one_image[:, 0] = gaps
-losses = F.cross_entropy(one_image, torch.zeros(len(gaps), dtype=torch.int64), reduction="none")
+losses = F.cross_entropy(
+    one_image, torch.zeros(len(gaps), dtype=torch.int64), reduction="none"
+)
 pull = 1 - one_image.softmax(1)[:, 0]
 assert (losses.diff() < 0).all()
-table(
-    pd.DataFrame({"logit of the right class": gaps, "loss": losses, "pull on it": pull}),
-    {"loss": "{:.2g}", "pull on it": "{:.2g}"},
+fold_answer(
+    table(
+        pd.DataFrame(
+            {"logit of the right class": gaps, "loss": losses, "pull on it": pull}
+        ),
+        {"loss": "{:.2g}", "pull on it": "{:.2g}"},
+    )
 )
 
 # %% [markdown]
-# **The first problem:** a network that can tell its training pictures apart is never content. Its logits drift apart as long as one trains,
-# and the probabilities it states approach 1, however many new pictures it gets wrong. The paper calls it over-fitting; today one says
-# *over-confidence*.
+# <details>
+# <summary>Show the answer</summary>
 #
-# **The second problem:** certainty is hard to undo. No entry of p - q is larger than 1, *however wrong* the network is. Let a network be sure of class 0, and
-# let the label say class 1. How many steps of gradient descent, with learning rate 1, does it take to change its mind?
+# **The first problem:** a network that can tell its training pictures apart is never content. Its logits drift apart as
+# long as one trains, and the probabilities it states approach 1, however many new pictures it gets wrong. The paper
+# calls it over-fitting; today one says *over-confidence*.
+#
+# </details>
+#
+# **The second problem:** certainty is hard to undo. No entry of p - q is larger than 1, *however wrong* the network is.
+# Let a network be sure of class 0, and let the label say class 1. How many steps of gradient descent, with learning
+# rate 1, does it take to change its mind?
 
 
 # %% tags=["nbval-check-output"]
 def steps_to_change(gap: float) -> int:
-    """Steps of gradient descent until class 1 leads, from a lead of class 0 by `gap`."""
+    """Steps of gradient descent until class 1 leads, from a lead of class 0 by
+    `gap`."""
     z = torch.zeros(1, K, dtype=torch.float64)
     z[0, 0] = gap
     steps = 0
@@ -155,21 +219,25 @@ def steps_to_change(gap: float) -> int:
 
 
 steps = {gap: steps_to_change(gap) for gap in (5, 10, 20, 40)}
-assert all(count >= gap / 2 for gap, count in steps.items())  # each step moves two logits by at most 1
+# Each step moves two logits by at most 1.
+assert all(count >= gap / 2 for gap, count in steps.items())
 print(", ".join(f"lead {gap}: {count} steps" for gap, count in steps.items()))
 
 # %% [markdown]
-# Half as many steps as the lead is large: each step moves the two logits by at most 1. The loss of a sure mistake is large, but its gradient is not. In the
-# words of the paper: large differences of the logits, "combined with the bounded gradient, reduce the ability of the model to adapt".
+# Half as many steps as the lead is large: each step moves the two logits by at most 1. The loss of a sure mistake is
+# large, but its gradient is not. In the words of the paper: large differences of the logits, "combined with the bounded
+# gradient, reduce the ability of the model to adapt".
 
 # %% [markdown]
 # ## A label that keeps something back
 #
-# The remedy is one line. With a small number ε, the label's certainty, and a *prior* u over the classes, which knows nothing of the picture:
+# The remedy is one line. With a small number ε, the label's certainty, and a *prior* u over the classes, which knows
+# nothing of the picture:
 #
 # $$q'(k) = (1-\varepsilon)\,[k = y] + \varepsilon\,u(k)$$
 #
-# As if, with probability ε, someone had replaced the label by a class drawn from u. The paper takes u(k) = 1/K and ε = 0.1. By hand, for any u:
+# As if, with probability ε, someone had replaced the label by a class drawn from u. The paper takes u(k) = 1/K and ε =
+# 0.1. By hand, for any u:
 
 
 # %% tags=["setup"]
@@ -178,18 +246,23 @@ def smoothed_labels(labels: Tensor, epsilon: float, prior: Tensor) -> Tensor:
     return (1 - epsilon) * F.one_hot(labels, len(prior)) + epsilon * prior
 
 
-def smoothed_loss(logits: Tensor, labels: Tensor, epsilon: float, prior: Tensor) -> Tensor:
+def smoothed_loss(
+    logits: Tensor, labels: Tensor, epsilon: float, prior: Tensor
+) -> Tensor:
     """Mean of H(q', p) = -sum q'(k) log p(k)."""
-    return -(smoothed_labels(labels, epsilon, prior) * logits.log_softmax(1)).sum(1).mean()
+    return (
+        -(smoothed_labels(labels, epsilon, prior) * logits.log_softmax(1)).sum(1).mean()
+    )
 
 
 # %% [markdown]
-# PyTorch has it built in, for the uniform prior; the course's `LabelSmoothingLoss` takes any. The three must agree, in value and in
-# gradient, and the gradient must be p - q':
+# PyTorch has it built in, for the uniform prior; the course's `LabelSmoothingLoss` takes any. The three must agree, in
+# value and in gradient, and the gradient must be p - q':
 
 # %% tags=["nbval-check-output"]
 uniform = torch.full((K,), 1 / K, dtype=torch.float64)
-shares = torch.tensor([30, 20, 10, 10, 10, 5, 5, 5, 3, 2], dtype=torch.float64) / 100  # as if some classes were rare
+# A prior as if some classes were rare.
+shares = torch.tensor([30, 20, 10, 10, 10, 5, 5, 5, 3, 2], dtype=torch.float64) / 100
 for name, prior in (("uniform", uniform), ("class frequencies", shares)):
     by_hand = partial(smoothed_loss, epsilon=0.1, prior=prior)
     library = LabelSmoothingLoss(K, epsilon=0.1, prior=prior)
@@ -199,13 +272,15 @@ for name, prior in (("uniform", uniform), ("class frequencies", shares)):
     assert torch.allclose(gradient(library, logits, labels), p_minus_q, atol=1e-7)
     print(f"{name}: loss {by_hand(logits, labels):.4f}")
 torch_loss = nn.CrossEntropyLoss(label_smoothing=0.1)
-assert torch.allclose(torch_loss(logits, labels), smoothed_loss(logits, labels, 0.1, uniform))
+assert torch.allclose(
+    torch_loss(logits, labels), smoothed_loss(logits, labels, 0.1, uniform)
+)
 
 # %% [markdown]
 # ### What the new part asks for
 #
-# H(q', p) is linear in q', so it splits: (1-ε) times the old loss, plus ε times the cross-entropy of the prior. And a cross-entropy is a distance, KL(u‖p),
-# plus the entropy of u, which no network can change:
+# H(q', p) is linear in q', so it splits: (1-ε) times the old loss, plus ε times the cross-entropy of the prior. And a
+# cross-entropy is a distance, KL(u‖p), plus the entropy of u, which no network can change:
 #
 # $$H(q', p) = (1-\varepsilon)\,H(q, p) + \varepsilon\,\bigl[\mathrm{KL}(u \,\|\, p) + H(u)\bigr]$$
 #
@@ -215,44 +290,76 @@ assert torch.allclose(torch_loss(logits, labels), smoothed_loss(logits, labels, 
 log_p = logits.log_softmax(1)
 kl = F.kl_div(log_p, shares.expand_as(log_p), reduction="batchmean")
 entropy = -(shares * shares.log()).sum()
-parts = {"(1-ε) H(q, p)": 0.9 * F.cross_entropy(logits, labels), "ε KL(u‖p)": 0.1 * kl, "ε H(u)": 0.1 * entropy}
+parts = {
+    "(1-ε) H(q, p)": 0.9 * F.cross_entropy(logits, labels),
+    "ε KL(u‖p)": 0.1 * kl,
+    "ε H(u)": 0.1 * entropy,
+}
 assert torch.isclose(sum(parts.values()), smoothed_loss(logits, labels, 0.1, shares))
-table(pd.DataFrame({"nats": {name: part.item() for name, part in parts.items()}}), {"nats": "{:.4f}"})
+table(
+    pd.DataFrame({"nats": {name: part.item() for name, part in parts.items()}}),
+    {"nats": "{:.4f}"},
+)
 
 # %% [markdown]
 # ## How sure should one be?
 #
-# The gradient p - q' vanishes where p = q'. So, unlike the old loss, this one has a place where it is content. **Before you run on:**
+# The gradient p - q' vanishes where p = q'. So, unlike the old loss, this one has a place where it is content. **Before
+# you run on:**
 
 # %% tags=["folded", "nbval-check-output"]
 Quiz(
     "smoothed-target",
-    "Ten classes, ε = 0.1, uniform prior. Which probability of the right class does the smoothed loss ask for?",
+    "Ten classes, ε = 0.1, uniform prior. Which probability of the right class does the"
+    " smoothed loss ask for?",
     [
-        Answer("0.9", "Nearly: 1 - ε = 0.9 is the label's part, but the prior gives the right class its share, too."),
         Answer(
-            "0.91", "0.9 from the label and 0.1/10 from the prior, which counts the right class, too.", correct=True
+            "0.9",
+            "Nearly: 1 - ε = 0.9 is the label's part, but the prior gives the right"
+            " class its share, too.",
         ),
-        Answer("0.99", "That is 1 - ε/K. The nine wrong classes get ε/K = 0.01 each, 0.09 in all."),
-        Answer("1.0", "Then log p of the wrong classes would be -∞, and their part of the loss infinite."),
+        Answer(
+            "0.91",
+            "0.9 from the label and 0.1/10 from the prior, which counts the right"
+            " class, too.",
+            correct=True,
+        ),
+        Answer(
+            "0.99",
+            "That is 1 - ε/K. The nine wrong classes get ε/K = 0.01 each, 0.09 in all.",
+        ),
+        Answer(
+            "1.0",
+            "Then log p of the wrong classes would be -∞, and their part of the loss"
+            " infinite.",
+        ),
     ],
 )
 
 # %% [markdown]
 # The logits that give p = q' are ln q', up to a constant. So the right logit leads each wrong one by
 #
-# $$z_y - z_k = \ln\frac{q'(y)}{q'(k)} = \ln\frac{1-\varepsilon+\varepsilon/K}{\varepsilon/K} = \ln\Bigl(\frac{K(1-\varepsilon)}{\varepsilon}+1\Bigr)$$
+# $$z_y - z_k = \ln\frac{q'(y)}{q'(k)} = \ln\frac{1-\varepsilon+\varepsilon/K}{\varepsilon/K}
+# = \ln\Bigl(\frac{K(1-\varepsilon)}{\varepsilon}+1\Bigr)$$
 #
-# and the loss is then the entropy of q'. Predicted so, and measured: let an optimizer move the logits of one image until nothing moves any more.
+# and the loss is then the entropy of q'. Predicted so, and measured: let an optimizer move the logits of one image
+# until nothing moves any more.
 
 
 # %% tags=["nbval-check-output"]
 def settle(epsilon: float, num_classes: int) -> tuple[float, float]:
     """Logit gap and loss of one image after the optimizer has come to rest."""
-    z, label = torch.zeros(1, num_classes, dtype=torch.float64, requires_grad=True), torch.tensor([0])
+    z, label = (
+        torch.zeros(1, num_classes, dtype=torch.float64, requires_grad=True),
+        torch.tensor([0]),
+    )
     loss = nn.CrossEntropyLoss(label_smoothing=epsilon)
     optimizer = torch.optim.LBFGS(
-        [z], max_iter=500, tolerance_grad=1e-12, tolerance_change=0, line_search_fn="strong_wolfe"
+        [z],
+        max_iter=500,
+        tolerance_grad=1e-12,
+        tolerance_change=0,
+        line_search_fn="strong_wolfe",
     )
 
     def closure() -> Tensor:
@@ -271,16 +378,29 @@ for num_classes, epsilon in ((10, 0.01), (10, 0.1), (10, 0.3), (1000, 0.1)):
     gap, least = settle(epsilon, num_classes)
     assert abs(gap - predicted) < 1e-4
     rows.append(
-        {"classes": num_classes, "ε": epsilon, "gap predicted": predicted, "gap measured": gap, "least loss": least}
+        {
+            "classes": num_classes,
+            "ε": epsilon,
+            "gap predicted": predicted,
+            "gap measured": gap,
+            "least loss": least,
+        }
     )
-table(
-    pd.DataFrame(rows),
-    dict.fromkeys(("gap predicted", "gap measured"), "{:.3f}") | {"least loss": "{:.5f}", "ε": "{:g}"},
+fold_answer(
+    table(
+        pd.DataFrame(rows),
+        dict.fromkeys(("gap predicted", "gap measured"), "{:.3f}")
+        | {
+            "least loss": "{:.5f}",
+            "ε": "{:g}",
+        },
+    )
 )
 
 # %% [markdown]
-# Two things to remember from this table. A gap of 4.5 is not much: plain cross-entropy passes it within an epoch or two. And the loss no longer goes to 0:
-# with the paper's 1,000 classes and ε = 0.1 **it cannot fall below 1.01485**. A training loss that stops at 1.0 is not a failure; it is a perfect score.
+# Two things to remember from this table. A gap of 4.5 is not much: plain cross-entropy passes it within an epoch or
+# two. And the loss no longer goes to 0: with the paper's 1,000 classes and ε = 0.1 **it cannot fall below 1.01485**. A
+# training loss that stops at 1.0 is not a failure; it is a perfect score.
 #
 # In the explorer, start with the case shown, then try:
 #
@@ -290,25 +410,39 @@ table(
 # 4. **prior** "confusable classes", **logits** "optimum": what does this prior teach that the uniform one does not?
 
 # %% tags=["nbval-check-output"]
-EpsilonExplorer(epsilon=0.1, num_classes=10, prior="uniform", logits=(3.0, 2.0, 0.0, 0.0))
+EpsilonExplorer(
+    epsilon=0.1, num_classes=10, prior="uniform", logits=(3.0, 2.0, 0.0, 0.0)
+)
 
 # %% [markdown]
-# To 3: almost all of it is the prior's part. That is why losses trained with different ε must never be compared. Compare accuracies, or the plain
-# cross-entropy on test pictures, as we do from here on.
+# To 3: almost all of it is the prior's part. That is why losses trained with different ε must never be compared.
+# Compare accuracies, or the plain cross-entropy on test pictures, as we do from here on.
 
 # %% [markdown]
 # ## On real images
 #
-# One free logit vector settles where it should. Does a network, whose logits all hang together, do so, too? We take few pictures, 700 of clothes in ten
-# classes, so that a small network can learn them by heart, and look at it **twice**: *early*, after ten epochs in which the learning rate falls to zero, and *late*,
-# after nine more at a rate that does not fall. No augmentation, no weight decay: nothing but the loss keeps it from being too sure.
+# One free logit vector settles where it should. Does a network, whose logits all hang together, do so, too? We take few
+# pictures, 700 of clothes in ten classes, so that a small network can learn them by heart, and look at it **twice**:
+# *early*, after ten epochs in which the learning rate falls to zero, and *late*, after nine more at a rate that does
+# not fall. No augmentation, no weight decay: nothing but the loss keeps it from being too sure.
 
 # %% tags=["nbval-check-output"]
 block = branches(
-    conv(32, 1), conv(32, 1) >> conv(32, 3), conv(32, 1) >> conv(32, 3) >> conv(32, 3), avg_pool(3) >> conv(32, 1)
+    conv(32, 1),
+    conv(32, 1) >> conv(32, 3),
+    conv(32, 1) >> conv(32, 3) >> conv(32, 3),
+    avg_pool(3) >> conv(32, 1),
 )
-network = conv(32, 3, stride=2) >> conv(64, 3, stride=2) >> block >> global_avg_pool() >> linear(10)
-plain = Recipe(optimizer="adam", batch_size=32, weight_decay=0, warmup_epochs=0, pad=0, flip=False)
+network = (
+    conv(32, 3, stride=2)
+    >> conv(64, 3, stride=2)
+    >> block
+    >> global_avg_pool()
+    >> linear(10)
+)
+plain = Recipe(
+    optimizer="adam", batch_size=32, weight_decay=0, warmup_epochs=0, pad=0, flip=False
+)
 stages = {
     "early": replace(plain, epochs=10, learning_rate=1e-2, schedule="linear"),
     "late": replace(plain, epochs=9, learning_rate=3e-3, schedule="constant"),
@@ -318,18 +452,21 @@ print(f"{size.params:,} parameters, {size.macs / 1e6:.1f} M MACs an image")
 
 # %%
 data = datasets.load("fashion_mnist")
-few = data.subset(train=700, test=100)  # fit looks at 100 test images after each epoch; all 2,000 judge the end
+# `fit` looks at 100 test images after each epoch; all 2,000 judge the end.
+few = data.subset(train=700, test=100)
 models, judged = {}, {}
 
 
 def train(epsilon: float, seed: int) -> None:
-    """Train the network through both stages; keep it, and its logits of training and test images after each."""
+    """Train the network through both stages; keep it, and its logits of training and
+    test images after each."""
     torch.manual_seed(seed)
     model = models[epsilon, seed] = build(merge(network), in_channels=1)
     for stage, recipe in stages.items():
         fit(model, few, replace(recipe, label_smoothing=epsilon, seed=seed))
         judged[stage, epsilon, seed] = [
-            predict_logits(model, images, few) for images in (few.train.images, data.test.images)
+            predict_logits(model, images, few)
+            for images in (few.train.images, data.test.images)
         ]
 
 
@@ -359,7 +496,8 @@ def logit_gap(logits: Tensor, labels: Tensor) -> float:
 gaps = pd.DataFrame(
     {
         (stage, f"ε = {epsilon:g}"): {
-            f"seed {seed}": logit_gap(judged[stage, epsilon, seed][0], few.train.labels) for seed in (0, 1)
+            f"seed {seed}": logit_gap(judged[stage, epsilon, seed][0], few.train.labels)
+            for seed in (0, 1)
         }
         for stage in stages
         for epsilon in (0.0, 0.1, 0.3)
@@ -367,9 +505,11 @@ gaps = pd.DataFrame(
 )
 best = {epsilon: np.log(K * (1 - epsilon) / epsilon + 1) for epsilon in (0.1, 0.3)}
 for epsilon, gap in best.items():
-    # A network cannot place every picture's ten logits at will; 0.8 is what it may miss by, and far from ε = 0.
+    # A network cannot place every picture's ten logits at will; 0.8 is what it may miss
+    # by, and far from ε = 0.
     assert (gaps["late", f"ε = {epsilon:g}"] - gap).abs().max() < 0.8
-# Without smoothing nothing holds the logits back: the longer the training, the larger the gap.
+# Without smoothing nothing holds the logits back: the longer the training, the larger
+# the gap.
 assert (gaps["late", "ε = 0"] > gaps["early", "ε = 0"] + 1).all()
 table(gaps.T, dict.fromkeys(gaps.index, "{:.2f}"))
 
@@ -388,70 +528,104 @@ styles = {
     "recorded": replace(RECORDED, linestyle=""),
     "here": replace(LIVE, linestyle=""),
 }
-figure = line_chart(series, xlabel="ε", ylabel="logit gap on training images", styles=styles)
-alt = "Logit gap over epsilon, predicted, recorded and measured here. Measured at 0, 0.1 and 0.3: "
+figure = line_chart(
+    series, xlabel="ε", ylabel="logit gap on training images", styles=styles
+)
+alt = (
+    "Logit gap over epsilon, predicted, recorded and measured here. Measured at 0, 0.1"
+    " and 0.3: "
+)
 figure_html(figure, alt + ", ".join(f"{gap:.1f}" for gap in gaps["late"].mean()))
 
 # %% [markdown]
-# The formula knows nothing of networks, pictures or optimizers, and yet it says where a trained network's logits stand, to within half a logit or so. At
-# ε = 0 it says infinity; how far a network gets on the way there depends on how long it trains. Where a network misses, at small ε, it is mostly above: its wrong
-# logits still differ among themselves, and the mean of unequal logits lies below the logit of their mean probability.
+# The formula knows nothing of networks, pictures or optimizers, and yet it says where a trained network's logits stand,
+# to within half a logit or so. At ε = 0 it says infinity; how far a network gets on the way there depends on how long
+# it trains. Where a network misses, at small ε, it is mostly above: its wrong logits still differ among themselves, and
+# the mean of unequal logits lies below the logit of their mean probability.
 #
 # ### Where the probability goes
 #
-# Smoothing takes probability away from the first class. Who gets it? Sort each *test* picture's ten probabilities from the highest to the lowest and
-# average over the pictures, rank by rank.
+# Smoothing takes probability away from the first class. Who gets it? Sort each *test* picture's ten probabilities from
+# the highest to the lowest and average over the pictures, rank by rank.
 
 # %%
 by_rank = {}
 for epsilon in (0.0, 0.1, 0.3):
-    of_seeds = [judged["late", epsilon, seed][1].softmax(1).sort(1, descending=True).values for seed in (0, 1)]
-    by_rank[f"ε = {epsilon:g}"] = pd.Series(torch.cat(of_seeds).mean(0).numpy(), range(1, K + 1))
-by_rank["target, ε = 0.1"] = pd.Series(smoothed_labels(torch.tensor([0]), 0.1, uniform)[0].numpy(), range(1, K + 1))
-figure = line_chart(by_rank, xlabel="rank of the class", ylabel="mean probability", log="y")
+    of_seeds = [
+        judged["late", epsilon, seed][1].softmax(1).sort(1, descending=True).values
+        for seed in (0, 1)
+    ]
+    by_rank[f"ε = {epsilon:g}"] = pd.Series(
+        torch.cat(of_seeds).mean(0).numpy(), range(1, K + 1)
+    )
+by_rank["target, ε = 0.1"] = pd.Series(
+    smoothed_labels(torch.tensor([0]), 0.1, uniform)[0].numpy(), range(1, K + 1)
+)
+figure = line_chart(
+    by_rank, xlabel="rank of the class", ylabel="mean probability", log="y"
+)
 last = {name: line.iloc[-1] for name, line in by_rank.items()}
-# The last class of ten gets next to nothing without smoothing, and with it nearly its share of the prior, 0.01.
+# The last class of ten gets next to nothing without smoothing, and with it nearly its
+# share of the prior, 0.01.
 assert last["ε = 0"] < 0.1 * last["ε = 0.1"]
 alt = "Mean probability by rank, on a logarithmic axis. The last of ten ranks has: "
-figure_html(figure, alt + ", ".join(f"{name} {value:.1g}" for name, value in last.items()))
+figure_html(
+    figure, alt + ", ".join(f"{name} {value:.1g}" for name, value in last.items())
+)
 
 # %% [markdown]
-# Without smoothing the line falls through several powers of ten: the network tells a "not quite" from a "not at all". With it, the wrong classes are pressed
-# towards one floor, ε/K. How far a line rises above the floor is what the network still says about likeness. For one class, in numbers:
+# Without smoothing the line falls through several powers of ten: the network tells a "not quite" from a "not at all".
+# With it, the wrong classes are pressed towards one floor, ε/K. How far a line rises above the floor is what the
+# network still says about likeness. For one class, in numbers:
 
 # %%
 shirts = data.test.labels == data.classes.index("Shirt")
 means = {
-    f"ε = {epsilon:g}": judged["late", epsilon, 0][1][shirts].softmax(1).mean(0).numpy() for epsilon in (0.0, 0.1, 0.3)
+    f"ε = {epsilon:g}": judged["late", epsilon, 0][1][shirts].softmax(1).mean(0).numpy()
+    for epsilon in (0.0, 0.1, 0.3)
 }
 of_shirts = pd.DataFrame(means, index=pd.Index(data.classes, name="mean p on shirts"))
 times = of_shirts.loc["Coat"] / of_shirts.loc["Sneaker"]
-# By hundreds at least without smoothing; with ε = 0.3 the floor of 0.03 under the sneaker leaves no room for more.
+# By hundreds at least without smoothing; with ε = 0.3 the floor of 0.03 under the
+# sneaker leaves no room for more.
 assert times["ε = 0"] > 100
 assert times["ε = 0.3"] < 20
-print(", ".join(f"{name}: a coat is {ratio:,.0f} times as likely as a sneaker" for name, ratio in times.items()))
-table(of_shirts.sort_values("ε = 0", ascending=False), dict.fromkeys(of_shirts, "{:.4f}"))
+print(
+    ", ".join(
+        f"{name}: a coat is {ratio:,.0f} times as likely as a sneaker"
+        for name, ratio in times.items()
+    )
+)
+table(
+    of_shirts.sort_values("ε = 0", ascending=False), dict.fromkeys(of_shirts, "{:.4f}")
+)
 
 # %% [markdown]
-# T-shirts, pullovers and coats share most of what a shirt does not get, with or without smoothing. But what lies between a
-# coat and a sneaker is all but gone at ε = 0.3. This is what Müller and colleagues found: a uniform prior erases part of what a network knows about *how* its wrong answers
-# differ, which makes it a worse teacher for a smaller network.
+# T-shirts, pullovers and coats share most of what a shirt does not get, with or without smoothing. But what lies
+# between a coat and a sneaker is all but gone at ε = 0.3. This is what Müller and colleagues found: a uniform prior
+# erases part of what a network knows about *how* its wrong answers differ, which makes it a worse teacher for a smaller
+# network.
 
 # %% [markdown]
 # ## Can its probabilities be trusted?
 #
-# Of all pictures to which a network says "80 % sure", it should get 80 % right. Then it is *calibrated*. To see whether it is, sort the test pictures by the
-# probability of the predicted class, its *confidence*, into bins, and compare each bin's mean confidence with its accuracy.
+# Of all pictures to which a network says "80 % sure", it should get 80 % right. Then it is *calibrated*. To see whether
+# it is, sort the test pictures by the probability of the predicted class, its *confidence*, into bins, and compare each
+# bin's mean confidence with its accuracy.
 
 
 # %%
 def reliability(logits: Tensor, labels: Tensor, count: int = 15) -> pd.DataFrame:
-    """One row a bin of confidence: its ends, share of the images, mean confidence and accuracy."""
+    """One row a bin of confidence: its ends, share of the images, mean confidence and
+    accuracy."""
     confidence, predicted = logits.double().softmax(1).max(1)
     right = (predicted == labels).double()
     place = (confidence * count).long().clamp(max=count - 1)
     images = place.bincount(minlength=count)
-    sums = [place.bincount(values, minlength=count) / images for values in (confidence, right)]
+    sums = [
+        place.bincount(values, minlength=count) / images
+        for values in (confidence, right)
+    ]
     ends = torch.arange(count + 1) / count
     columns = {
         "low": ends[:-1],
@@ -464,7 +638,8 @@ def reliability(logits: Tensor, labels: Tensor, count: int = 15) -> pd.DataFrame
 
 
 def calibration_error(bins: pd.DataFrame) -> float:
-    """Expected calibration error (Naeini et al. 2015): the bins' distance from the diagonal, weighted by their images."""
+    """Expected calibration error (Naeini et al. 2015): the bins' distance from the
+    diagonal, weighted by their images."""
     return (bins["share"] * (bins["accuracy"] - bins["confidence"]).abs()).sum()
 
 
@@ -477,7 +652,15 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 truth = data.test.labels
 for _, test_logits in judged.values():
     ours = calibration_error(reliability(test_logits, truth))
-    assert abs(ours - multiclass_calibration_error(test_logits.double().softmax(1), truth, K, n_bins=15)) < 1e-4
+    assert (
+        abs(
+            ours
+            - multiclass_calibration_error(
+                test_logits.double().softmax(1), truth, K, n_bins=15
+            )
+        )
+        < 1e-4
+    )
 
 # %% [markdown]
 # **Before you look:**
@@ -485,20 +668,24 @@ for _, test_logits in judged.values():
 # %% tags=["folded", "nbval-check-output"]
 Quiz(
     "who-is-calibrated",
-    "One network is trained without smoothing, its twin with ε = 0.1. Whose probabilities are nearer to the truth on new pictures?",
+    "One network is trained without smoothing, its twin with ε = 0.1. Whose"
+    " probabilities are nearer to the truth on new pictures?",
     [
         Answer(
             "The smoothed one's: smoothing cures over-confidence",
-            "It lowers the confidence, whether that was too high or not. A network that was just right is made too modest.",
+            "It lowers the confidence, whether that was too high or not. A network that"
+            " was just right is made too modest.",
         ),
         Answer(
             "The plain one's: it was trained towards the true labels",
-            "Towards the labels of pictures it has learned by heart. On these it is right nearly always; on new ones it is not.",
+            "Towards the labels of pictures it has learned by heart. On these it is"
+            " right nearly always; on new ones it is not.",
         ),
         Answer(
             "That depends on how sure the plain one has become",
-            "Smoothing puts the confidence near 1 - ε on the training pictures. It helps where that is nearer to the accuracy on "
-            "new ones than the plain network's confidence.",
+            "Smoothing puts the confidence near 1 - ε on the training pictures. It"
+            " helps where that is nearer to the accuracy on new ones than the plain"
+            " network's confidence.",
             correct=True,
         ),
     ],
@@ -508,17 +695,31 @@ Quiz(
 # %%
 def show_reliability(stage: str) -> object:
     """Reliability diagrams of the first seed at one stage."""
-    panels = {f"ε = {epsilon:g}": reliability(judged[stage, epsilon, 0][1], truth) for epsilon in (0.0, 0.1, 0.3)}
-    captions = {name: f"ECE {calibration_error(bins):.3f}" for name, bins in panels.items()}
-    alt = f"Reliability diagrams, {stage}: " + ", ".join(f"{name} {caption}" for name, caption in captions.items())
+    panels = {
+        f"ε = {epsilon:g}": reliability(judged[stage, epsilon, 0][1], truth)
+        for epsilon in (0.0, 0.1, 0.3)
+    }
+    captions = {
+        name: f"ECE {calibration_error(bins):.3f}" for name, bins in panels.items()
+    }
+    alt = f"Reliability diagrams, {stage}: " + ", ".join(
+        f"{name} {caption}" for name, caption in captions.items()
+    )
     return figure_html(reliability_diagrams(panels, captions, LIVE), alt)
 
 
-show_reliability("early")
+fold_answer(show_reliability("early"))
 
 # %% [markdown]
-# Early, the plain network is close to the diagonal. A bar that reaches above it means: more often right than it says. Smoothing makes all bars do so. Now
-# late:
+# <details>
+# <summary>Show the answer</summary>
+#
+# Early, the plain network is close to the diagonal. A bar that reaches above it means: more often right than it says.
+# Smoothing makes all bars do so.
+#
+# </details>
+#
+# Now late:
 
 # %%
 show_reliability("late")
@@ -536,48 +737,78 @@ def summary(stage: str, epsilon: float, seed: int) -> dict[str, float]:
     }
 
 
-results = pd.DataFrame({key: summary(*key) for key in judged}).T.rename_axis(["stage", "ε", "seed"])
+results = pd.DataFrame({key: summary(*key) for key in judged}).T.rename_axis(
+    ["stage", "ε", "seed"]
+)
 error = results["ECE"].groupby(["stage", "ε"]).mean()
 assert (results["accuracy"] > 50).all()  # guessing gives 10 %
-# At both times the smoothed network's ECE differs from the plain one's, to opposite sides: this is the lesson's claim.
+# At both times the smoothed network's ECE differs from the plain one's, to opposite
+# sides: this is the lesson's claim.
 assert error["early", 0.1] > error["early", 0.0]
 assert error["late", 0.1] < error["late", 0.0]
-formats = {"accuracy": "{:.1f} %", "confidence": "{:.1f} %", "NLL": "{:.3f}", "ECE": "{:.3f}"}
-table(results.set_axis([f"{stage}, ε = {epsilon:g}, seed {seed}" for stage, epsilon, seed in results.index]), formats)
+formats = {
+    "accuracy": "{:.1f} %",
+    "confidence": "{:.1f} %",
+    "NLL": "{:.3f}",
+    "ECE": "{:.3f}",
+}
+table(
+    results.set_axis(
+        [
+            f"{stage}, ε = {epsilon:g}, seed {seed}"
+            for stage, epsilon, seed in results.index
+        ]
+    ),
+    formats,
+)
 
 # %% [markdown]
-# The same network, the same pictures, nine epochs apart: early, smoothing turns a calibrated network into one that understates what it knows; late, it
-# mends an over-confident one. Look at the columns *accuracy* and *confidence*: calibration is their distance, and smoothing moves mostly the second.
-# ε = 0.3 is too modest at any time.
+# The same network, the same pictures, nine epochs apart: early, smoothing turns a calibrated network into one that
+# understates what it knows; late, it mends an over-confident one. Look at the columns *accuracy* and *confidence*:
+# calibration is their distance, and smoothing moves mostly the second. ε = 0.3 is too modest at any time.
 #
 # Two seeds are two seeds. The same, recorded with more seeds and more values of ε:
 
 # %% tags=["nbval-check-output"]
 clean = record.rows.query("noise == 0")
-means = clean.groupby(["stage", "epsilon"])[["test_accuracy", "test_loss", "test_ece"]].mean()
-spread = clean.groupby(["stage", "epsilon"])["test_ece"].sem().rename("± standard error")
-recorded_table = means.join(spread).set_axis([f"{stage}, ε = {epsilon:g}" for stage, epsilon in means.index])
+means = clean.groupby(["stage", "epsilon"])[
+    ["test_accuracy", "test_loss", "test_ece"]
+].mean()
+spread = (
+    clean.groupby(["stage", "epsilon"])["test_ece"].sem().rename("± standard error")
+)
+recorded_table = means.join(spread).set_axis(
+    [f"{stage}, ε = {epsilon:g}" for stage, epsilon in means.index]
+)
 recorded_table["test_accuracy"] *= 100
-formats = {"test_accuracy": "{:.1f} %", "test_loss": "{:.3f}", "test_ece": "{:.3f}", "± standard error": "{:.3f}"}
+formats = {
+    "test_accuracy": "{:.1f} %",
+    "test_loss": "{:.3f}",
+    "test_ece": "{:.3f}",
+    "± standard error": "{:.3f}",
+}
 table(recorded_table, formats)
 
 # %% tags=["nbval-check-output"]
 print(record.source)
 
 # %% [markdown]
-# Read *test_ece* downwards. Early, every step of ε makes it worse: best is none. Late, it falls to its lowest value near the paper's 0.1 and rises again behind it.
+# Read *test_ece* downwards. Early, every step of ε makes it worse: best is none. Late, it falls to its lowest value
+# near the paper's 0.1 and rises again behind it.
 #
-# Now read *test_accuracy*. The gain of ε = 0.1 is no larger than its error; 0.2 and 0.3 gain about two points, early and late, and have the *worst*
-# calibration. To a network that has seen only 700 pictures, any regulariser is welcome; but which class comes first and how sure one may be of it are two
-# questions, and they have two best ε.
+# Now read *test_accuracy*. The gain of ε = 0.1 is no larger than its error; 0.2 and 0.3 gain about two points, early
+# and late, and have the *worst* calibration. To a network that has seen only 700 pictures, any regulariser is welcome;
+# but which class comes first and how sure one may be of it are two questions, and they have two best ε.
 
 # %% [markdown]
 # ## Clusters draw together
 #
-# Why does a network press all wrong classes to one height? The last layer's logit is a scalar product, of the picture's features x with the class's weights w. Up
-# to |x|², which all classes share, and |w|², which differs little between them, it is -|x - w|²/2. Smoothing wants x near the weights of its class and *equally
-# far* from all others: tight clusters in the corners of a regular simplex, say Müller and colleagues (section 2). Plain cross-entropy wants x far out, no matter
-# where. Look: the plane through the weights of three classes, two alike, one not, and each test picture's features projected onto it.
+# Why does a network press all wrong classes to one height? The last layer's logit is a scalar product, of the picture's
+# features x with the class's weights w. Up to |x|², which all classes share, and |w|², which differs little between
+# them, it is -|x - w|²/2. Smoothing wants x near the weights of its class and *equally far* from all others: tight
+# clusters in the corners of a regular simplex, say Müller and colleagues (section 2). Plain cross-entropy wants x far
+# out, no matter where. Look: the plane through the weights of three classes, two alike, one not, and each test
+# picture's features projected onto it.
 
 
 # %%
@@ -599,8 +830,13 @@ chosen = {name: data.classes.index(name) for name in ("Pullover", "Coat", "Sneak
 panels = {}
 for epsilon in (0.0, 0.1, 0.3):
     points = on_plane(models[epsilon, 0], data.test.images, list(chosen.values()))
-    panels[f"ε = {epsilon:g}"] = {name: points[truth == label] for name, label in chosen.items()}
-alt = "Test images of pullovers, coats and sneakers on the plane of their classes' weights, for three epsilons"
+    panels[f"ε = {epsilon:g}"] = {
+        name: points[truth == label] for name, label in chosen.items()
+    }
+alt = (
+    "Test images of pullovers, coats and sneakers on the plane of their classes'"
+    " weights, for three epsilons"
+)
 figure_html(cluster_panels(panels), alt)
 
 
@@ -612,28 +848,40 @@ def clusters(x: Tensor, labels: Tensor) -> dict[str, float]:
     distances = torch.pdist(means)
     return {
         "spread within a class": spread,
-        "as a share of that between": spread / (means[labels] - x.mean(0)).square().sum(1).mean().item(),
+        "as a share of that between": (
+            spread / (means[labels] - x.mean(0)).square().sum(1).mean().item()
+        ),
         "unevenness of distances": (distances.std() / distances.mean()).item(),
     }
 
 
 # %%
 tight = pd.DataFrame(
-    {key: clusters(features(model, few.train.images), few.train.labels) for key, model in models.items()}
+    {
+        key: clusters(features(model, few.train.images), few.train.labels)
+        for key, model in models.items()
+    }
 ).T
 of_epsilon = tight.groupby(level=0).mean()
-# Smoothing asks for shorter features, and for equal distances between the classes: both must show, or it did nothing.
+# Smoothing asks for shorter features, and for equal distances between the classes: both
+# must show, or it did nothing.
 assert of_epsilon["spread within a class"].is_monotonic_decreasing
-assert of_epsilon["unevenness of distances"][0.1] < of_epsilon["unevenness of distances"][0.0]
+assert (
+    of_epsilon["unevenness of distances"][0.1]
+    < of_epsilon["unevenness of distances"][0.0]
+)
 table(
-    tight.set_axis([f"ε = {epsilon:g}, seed {seed}" for epsilon, seed in tight.index]), dict.fromkeys(tight, "{:.2f}")
+    tight.set_axis([f"ε = {epsilon:g}, seed {seed}" for epsilon, seed in tight.index]),
+    dict.fromkeys(tight, "{:.2f}"),
 )
 
 # %% [markdown]
-# Three columns, three answers. The mean squared distance from the class's centre falls to about half, and further at ε = 0.3: the clusters do draw together. But the whole cloud shrinks with
-# them; *as a share* of the distances between classes they are **not** tighter here. And the distances between the classes become more equal, as the argument
-# says: in the picture coats and pullovers, which lay in one heap, move apart as far as the room allows, and the sneaker's lead shrinks. Müller and colleagues saw tight clusters
-# in larger networks, trained far longer. At our scale we see the cause, and not yet the whole effect.
+# Three columns, three answers. The mean squared distance from the class's centre falls to about half, and further at ε
+# = 0.3: the clusters do draw together. But the whole cloud shrinks with them; *as a share* of the distances between
+# classes they are **not** tighter here. And the distances between the classes become more equal, as the argument says:
+# in the picture coats and pullovers, which lay in one heap, move apart as far as the room allows, and the sneaker's
+# lead shrinks. Müller and colleagues saw tight clusters in larger networks, trained far longer. At our scale we see the
+# cause, and not yet the whole effect.
 
 # %% [markdown]
 # ## A loss that looks right
@@ -648,121 +896,178 @@ def tempting_loss(logits: Tensor, labels: Tensor, epsilon: float = 0.1) -> Tenso
 
 
 # %% [markdown]
-# Its value falls when one trains with it, and it never reaches 0, as it should. Put it to the test that a smoothed loss must pass: let gradient descent move
-# one image's logits, and watch the gap. **Guess first** where it will come to rest.
+# Its value falls when one trains with it, and it never reaches 0, as it should. Put it to the test that a smoothed loss
+# must pass: let gradient descent move one image's logits, and watch the gap. **Guess first** where it will come to
+# rest.
 
 
 # %% tags=["nbval-check-output"]
 def gap_after(loss: Callable[[Tensor, Tensor], Tensor], steps: int) -> float:
-    """Logit gap of one image after so many steps of gradient descent with learning rate 2."""
+    """Logit gap of one image after so many steps of gradient descent with learning rate
+    2."""
     z, label = torch.zeros(1, K, dtype=torch.float64), torch.tensor([0])
     for _ in range(steps):
         z -= 2 * gradient(loss, z, label)
     return logit_gap(z, label)
 
 
-contestants = {"cross-entropy": F.cross_entropy, "smoothed": torch_loss, "tempting": tempting_loss}
-rows = {name: {f"after {n:,} steps": gap_after(loss, n) for n in (10, 100, 1000)} for name, loss in contestants.items()}
+contestants = {
+    "cross-entropy": F.cross_entropy,
+    "smoothed": torch_loss,
+    "tempting": tempting_loss,
+}
+rows = {
+    name: {f"after {n:,} steps": gap_after(loss, n) for n in (10, 100, 1000)}
+    for name, loss in contestants.items()
+}
 table(pd.DataFrame(rows).T, dict.fromkeys(rows["smoothed"], "{:.2f}"))
 
 # %% [markdown]
-# One of the three came to rest at 4.51. The tempting loss did not, nor will it. Why not? Exercise 2 lets you find out, with a test that
-# would have caught it on the first day.
+# One of the three came to rest at 4.51. The tempting loss did not, nor will it. Why not? Exercise 2 lets you find out,
+# with a test that would have caught it on the first day.
 
 # %% [markdown]
 # ## Labels that are wrong
 #
-# Say someone labels pictures carelessly: with probability η they pick a class at random, all K alike. What does plain cross-entropy then minimise, on
-# average over what they might have picked? Average it over a hundred thousand careless labellings of our five images:
+# Say someone labels pictures carelessly: with probability η they pick a class at random, all K alike. What does plain
+# cross-entropy then minimise, on average over what they might have picked? Average it over a hundred thousand careless
+# labellings of our five images:
 
 
 # %% tags=["nbval-check-output"]
 def careless(labels: Tensor, eta: float, generator: torch.Generator) -> Tensor:
     """Labels of which each is, with probability eta, drawn anew from all K classes."""
     drawn = torch.randint(K, labels.shape, generator=generator)
-    return torch.where(torch.rand(labels.shape, generator=generator) < eta, drawn, labels)
+    return torch.where(
+        torch.rand(labels.shape, generator=generator) < eta, drawn, labels
+    )
 
 
 many = labels.repeat(100_000)
-noisy = F.cross_entropy(logits.repeat(100_000, 1), careless(many, 0.1, torch.Generator().manual_seed(0)))
+noisy = F.cross_entropy(
+    logits.repeat(100_000, 1), careless(many, 0.1, torch.Generator().manual_seed(0))
+)
 smooth = smoothed_loss(logits, labels, 0.1, uniform)
 assert abs(noisy - smooth) < 0.01
 print(
-    f"cross-entropy over careless labels, η = 0.1: {noisy:.2f}; smoothed loss of the true labels, ε = 0.1: {smooth:.2f}"
+    f"cross-entropy over careless labels, η = 0.1: {noisy:.2f}; smoothed loss of the"
+    f" true labels, ε = 0.1: {smooth:.2f}"
 )
 
 # %% [markdown]
-# **Careless labels are smoothed labels, on average.** But only on average: a picture that is shown in every epoch with one and the same wrong label can be
-# learned by heart, and smoothing lowers the reward for doing so. Does it help? Recorded: the same network and stages, with 40 % of the training labels drawn
-# anew (the test labels are true).
+# **Careless labels are smoothed labels, on average.** But only on average: a picture that is shown in every epoch with
+# one and the same wrong label can be learned by heart, and smoothing lowers the reward for doing so. Does it help?
+# Recorded: the same network and stages, with 40 % of the training labels drawn anew (the test labels are true).
 
 # %% tags=["nbval-check-output"]
 noisy_runs = record.rows.query("noise == 0.4")
-columns = noisy_runs.groupby(["stage", "epsilon"])[["train_accuracy", "test_accuracy"]].mean() * 100
-columns["± standard error"] = 100 * noisy_runs.groupby(["stage", "epsilon"])["test_accuracy"].sem()
+columns = (
+    noisy_runs.groupby(["stage", "epsilon"])[["train_accuracy", "test_accuracy"]].mean()
+    * 100
+)
+columns["± standard error"] = (
+    100 * noisy_runs.groupby(["stage", "epsilon"])["test_accuracy"].sem()
+)
 columns["test ECE"] = noisy_runs.groupby(["stage", "epsilon"])["test_ece"].mean()
 formats = dict.fromkeys(columns, "{:.1f} %") | {"test ECE": "{:.3f}"}
-table(columns.set_axis([f"{stage}, ε = {epsilon:g}" for stage, epsilon in columns.index]), formats)
+table(
+    columns.set_axis([f"{stage}, ε = {epsilon:g}" for stage, epsilon in columns.index]),
+    formats,
+)
 
 # %% [markdown]
-# Late, the network has learned wrong labels by heart (*train_accuracy* counts agreement with the labels as given, right or wrong), and knows *less* about new
-# pictures than it did early. Smoothing gives back a quarter or so of what was lost; **stopping early gives back all of it**. And look at the ECE of the early
-# rows: the network is right far more often than it says. Its labels were smoothed already, by carelessness, and ε smooths them once more.
+# Late, the network has learned wrong labels by heart (*train_accuracy* counts agreement with the labels as given, right
+# or wrong), and knows *less* about new pictures than it did early. Smoothing gives back a quarter or so of what was
+# lost; **stopping early gives back all of it**. And look at the ECE of the early rows: the network is right far more
+# often than it says. Its labels were smoothed already, by carelessness, and ε smooths them once more.
 
 # %% [markdown]
 # ## What is 0.2 % worth?
 #
-# "We found a consistent improvement of about 0.2 % absolute for both top-1 error and the top-5 error", writes the paper (section 7), of ImageNet. Our
-# two runs each:
+# "We found a consistent improvement of about 0.2 % absolute for both top-1 error and the top-5 error", writes the paper
+# (section 7), of ImageNet. Our two runs each:
 
 # %%
 right = {key: logits.argmax(1) == truth for key, (_, logits) in judged.items()}
-gains = [100 * (right["late", 0.1, s].double().mean() - right["late", 0.0, s].double().mean()).item() for s in (0, 1)]
-disagree = np.mean([(right["late", 0.1, s] != right["late", 0.0, s]).double().mean() for s in (0, 1)])
-# Only pictures that one network gets right and the other wrong tell them apart: each adds +1 or -1, half the time.
+gains = [
+    100
+    * (
+        right["late", 0.1, s].double().mean() - right["late", 0.0, s].double().mean()
+    ).item()
+    for s in (0, 1)
+]
+disagree = np.mean(
+    [(right["late", 0.1, s] != right["late", 0.0, s]).double().mean() for s in (0, 1)]
+)
+# Only pictures that one network gets right and the other wrong tell them apart: each
+# adds +1 or -1, half the time.
 standard_error = 100 * (disagree / len(truth) / 2) ** 0.5  # of the mean over two seeds
-reason = f"two standard errors ({2 * standard_error:.1f}) either way: two seeds, {len(truth):,} test pictures"
+reason = (
+    f"two standard errors ({2 * standard_error:.1f}) either way: two seeds,"
+    f" {len(truth):,} test pictures"
+)
 band = (round(0.2 - 2 * standard_error, 2), round(0.2 + 2 * standard_error, 2))
 paper_beside_measured(
-    [Claim("smoothing gains, points of top-1 accuracy (section 7)", 0.2, np.mean(gains), band, reason, "{:+.1f}")]
+    [
+        Claim(
+            "smoothing gains, points of top-1 accuracy (section 7)",
+            0.2,
+            np.mean(gains),
+            band,
+            reason,
+            "{:+.1f}",
+        )
+    ]
 )
 
 # %% [markdown]
-# Whatever it says: the band is several times as wide as the gain it is to judge, and holds 0, too. How many test pictures would do? The two networks' results
-# come from the *same* pictures, so only those matter on which they disagree, a share d of all. The difference of n pictures has the standard error √(d/n), and it should be
-# half of the 0.2 %:
+# Whatever it says: the band is several times as wide as the gain it is to judge, and holds 0, too. How many test
+# pictures would do? The two networks' results come from the *same* pictures, so only those matter on which they
+# disagree, a share d of all. The difference of n pictures has the standard error √(d/n), and it should be half of the
+# 0.2 %:
 
 # %%
 needed = disagree * (2 / 0.002) ** 2
 accuracy = results.xs("late")["accuracy"].mean() / 100
 unpaired = 2 * accuracy * (1 - accuracy) * (2 / 0.002) ** 2
 between_seeds = (right["late", 0.0, 0] != right["late", 0.0, 1]).double().mean().item()
-assert 50_000 < needed < unpaired  # more than ImageNet's validation set has, fewer than without pairing
-print(f"with and without smoothing disagree about {disagree:.1%} of the pictures: {needed:,.0f} test pictures needed")
+# These are more than ImageNet's validation set has, fewer than without pairing.
+assert 50_000 < needed < unpaired
+print(
+    f"with and without smoothing disagree about {disagree:.1%} of the pictures:"
+    f" {needed:,.0f} test pictures needed"
+)
 print(f"on two separate sets of pictures: {unpaired:,.0f} in each")
-print(f"two seeds without smoothing disagree about {between_seeds:.1%}: another seed changes as much as another loss")
+print(
+    f"two seeds without smoothing disagree about {between_seeds:.1%}: another seed"
+    " changes as much as another loss"
+)
 
 # %% [markdown]
-# Even the 50,000 pictures of ImageNet's validation set are not many, if networks trained there disagree as ours do; a *consistent* gain, over several networks, is what makes
-# the paper's claim believable. And no number of pictures tells the loss from the luck of one seed: that takes several runs of each. From the recorded ones:
+# Even the 50,000 pictures of ImageNet's validation set are not many, if networks trained there disagree as ours do; a
+# *consistent* gain, over several networks, is what makes the paper's claim believable. And no number of pictures tells
+# the loss from the luck of one seed: that takes several runs of each. From the recorded ones:
 
 # %% tags=["nbval-check-output"]
 accuracy = 100 * late.pivot(index="seed", columns="epsilon", values="test_accuracy")
 differences = accuracy[0.1] - accuracy[0.0]
 runs_needed = (2 * differences.std() / 0.2) ** 2
 print(
-    f"gain of ε = 0.1 over {len(differences)} recorded seeds: {differences.mean():+.2f} points, "
-    f"standard error {differences.sem():.2f}"
+    f"gain of ε = 0.1 over {len(differences)} recorded seeds: {differences.mean():+.2f}"
+    f" points, standard error {differences.sem():.2f}"
 )
-print(f"to see 0.2 points at two standard errors: {runs_needed:,.0f} runs of each, on these 2,000 pictures")
+print(
+    f"to see 0.2 points at two standard errors: {runs_needed:,.0f} runs of each, on"
+    " these 2,000 pictures"
+)
 
 # %% [markdown]
 # ## Exercises
 #
 # ### 1 · The least loss (easy, 5 minutes)
 #
-# Write `least_loss(epsilon, prior, label)`: the number, in nats, below which the smoothed loss of an image with this label cannot fall, for any prior. Mind
-# classes whose target is 0.
+# Write `least_loss(epsilon, prior, label)`: the number, in nats, below which the smoothed loss of an image with this
+# label cannot fall, for any prior. Mind classes whose target is 0.
 
 
 # %% tags=["solution"]
@@ -779,7 +1084,8 @@ def least_loss(epsilon: float, prior: list[float], label: int) -> float:
 def settled_loss(epsilon: float, prior: list[float], label: int) -> float:
     u = torch.tensor(prior, dtype=torch.float64)
     q = smoothed_labels(torch.tensor([label]), epsilon, u)
-    return F.cross_entropy(q.clamp(min=1e-300).log(), q).item()  # the logits ln q' are the best
+    # The logits ln q' are the best.
+    return F.cross_entropy(q.clamp(min=1e-300).log(), q).item()
 
 
 cases = [
@@ -794,15 +1100,20 @@ check_function(least_loss, settled_loss, cases, name="least-loss")
 # %% [markdown]
 # ### 2 · A test that tells (medium, 15 minutes)
 #
-# Write `is_label_smoothing(loss, epsilon, num_classes)`: True if `loss(logits, labels)`, a mean over the images, is the smoothed loss with a uniform prior, as far as
-# training can notice. Two losses with equal gradients train equal networks; so test the gradient. Then print the gradient of `tempting_loss` beside that of
-# `F.cross_entropy` and say in one sentence what the tempting loss really is.
+# Write `is_label_smoothing(loss, epsilon, num_classes)`: True if `loss(logits, labels)`, a mean over the images, is the
+# smoothed loss with a uniform prior, as far as training can notice. Two losses with equal gradients train equal
+# networks; so test the gradient. Then print the gradient of `tempting_loss` beside that of `F.cross_entropy` and say in
+# one sentence what the tempting loss really is.
 
 
 # %% tags=["solution"]
-def is_label_smoothing(loss: Callable[[Tensor, Tensor], Tensor], epsilon: float, num_classes: int) -> bool:
+def is_label_smoothing(
+    loss: Callable[[Tensor, Tensor], Tensor], epsilon: float, num_classes: int
+) -> bool:
     # solution begin
-    z = torch.randn(4, num_classes, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    z = torch.randn(
+        4, num_classes, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
     y = torch.arange(4) % num_classes
     u = torch.full((num_classes,), 1 / num_classes, dtype=torch.float64)
     expected = (z.softmax(1) - smoothed_labels(y, epsilon, u)) / len(z)
@@ -811,7 +1122,8 @@ def is_label_smoothing(loss: Callable[[Tensor, Tensor], Tensor], epsilon: float,
 
 
 # %% tags=["check", "nbval-check-output"]
-wrong_only = torch.full((K, K), 0.1 / (K - 1), dtype=torch.float64).fill_diagonal_(0.9)  # nothing for the right class
+# This prior has nothing for the right class.
+wrong_only = torch.full((K, K), 0.1 / (K - 1), dtype=torch.float64).fill_diagonal_(0.9)
 right_one = nn.CrossEntropyLoss(label_smoothing=0.1)
 suspects = {
     "PyTorch's": (right_one, True),
@@ -819,8 +1131,14 @@ suspects = {
     "tempting_loss": (tempting_loss, False),
     "smoothed, and a constant": (lambda z, y: right_one(z, y) - 0.5003, True),
     "ε twice as large": (LabelSmoothingLoss(K, 0.2), False),
-    "ε for the wrong classes alone": (lambda z, y: F.cross_entropy(z, wrong_only[y]), False),
-    "a sum instead of a mean": (nn.CrossEntropyLoss(label_smoothing=0.1, reduction="sum"), False),
+    "ε for the wrong classes alone": (
+        lambda z, y: F.cross_entropy(z, wrong_only[y]),
+        False,
+    ),
+    "a sum instead of a mean": (
+        nn.CrossEntropyLoss(label_smoothing=0.1, reduction="sum"),
+        False,
+    ),
 }
 
 
@@ -828,13 +1146,19 @@ def verdict(name: str) -> bool:
     return is_label_smoothing(suspects[name][0], 0.1, K)
 
 
-check_function(verdict, lambda name: suspects[name][1], [(name,) for name in suspects], name="test-that-tells")
+check_function(
+    verdict,
+    lambda name: suspects[name][1],
+    [(name,) for name in suspects],
+    name="test-that-tells",
+)
 
 # %% [markdown]
 # ### 3 · Calibration without smoothing (harder, 15 minutes)
 #
-# There is another cure for over-confidence, after training: divide all logits by one number, the *temperature* T (Guo et al. 2017). It changes no
-# prediction. Write `best_temperature(logits, labels)`: the T between 0.05 and 20 at which the plain cross-entropy of `logits / T` is least, to within 1 %.
+# There is another cure for over-confidence, after training: divide all logits by one number, the *temperature* T (Guo
+# et al. 2017). It changes no prediction. Write `best_temperature(logits, labels)`: the T between 0.05 and 20 at which
+# the plain cross-entropy of `logits / T` is least, to within 1 %.
 
 
 # %% tags=["solution"]
@@ -852,7 +1176,9 @@ def temperature_by_search(logits: Tensor, labels: Tensor) -> float:
     low, high = np.log(0.05), np.log(20)
     while high - low > 1e-4:
         left, right = low + (high - low) / 3, high - (high - low) / 3
-        better_left = F.cross_entropy(logits / np.exp(left), labels) < F.cross_entropy(logits / np.exp(right), labels)
+        better_left = F.cross_entropy(logits / np.exp(left), labels) < F.cross_entropy(
+            logits / np.exp(right), labels
+        )
         low, high = (low, right) if better_left else (left, high)
     return float(np.exp((low + high) / 2))
 
@@ -875,20 +1201,38 @@ check_function(
 for seed in (0, 1):
     plain_logits = judged["late", 0.0, seed][1]
     temperature = best_temperature(plain_logits[::2], truth[::2])
-    before, after = (calibration_error(reliability(plain_logits[1::2] / t, truth[1::2])) for t in (1.0, temperature))
-    # If T, chosen on other pictures, did not help, the network was not over-confident or 1,000 pictures too few.
+    before, after = (
+        calibration_error(reliability(plain_logits[1::2] / t, truth[1::2]))
+        for t in (1.0, temperature)
+    )
+    # If T, chosen on other pictures, did not help, the network was not over-confident
+    # or 1,000 pictures too few.
     assert after < before
-    print(f"seed {seed}: T = {temperature:.2f}, ECE {before:.3f} before, {after:.3f} after")
+    print(
+        f"seed {seed}: T = {temperature:.2f}, ECE {before:.3f} before, {after:.3f}"
+        " after"
+    )
 
 # %% [markdown]
 # ## Recap
 #
-# - Plain cross-entropy is never content: it drives the logits apart for ever, and what is far apart comes back only step by step.
-# - Smoothed labels q' = (1-ε) one-hot + ε u. The loss is (1-ε) H(q, p) + ε [KL(u‖p) + H(u)], its gradient p - q', its least value the entropy of q'.
-# - With a uniform prior the logit gap comes to rest at ln(K(1-ε)/ε + 1), in a network, too: 4.5 for ten classes and ε = 0.1.
-# - It lowers confidence. That mends a network that is too sure and harms one that is not: measure, then choose. A temperature can do it afterwards.
+# - Plain cross-entropy is never content: it drives the logits apart for ever, and what is far apart comes back only
+#   step by step.
+# - Smoothed labels q' = (1-ε) one-hot + ε u. The loss is (1-ε) H(q, p) + ε [KL(u‖p) + H(u)], its gradient p - q', its
+#   least value the entropy of q'.
+# - With a uniform prior the logit gap comes to rest at ln(K(1-ε)/ε + 1), in a network, too: 4.5 for ten classes and ε =
+#   0.1.
+# - It lowers confidence. That mends a network that is too sure and harms one that is not: measure, then choose. A
+#   temperature can do it afterwards.
 # - It draws each class together and levels the differences between wrong classes.
 # - A loss is what its gradient says. Test the gradient.
-# - 0.2 % takes some hundred thousand pictures and many runs to see. Believe such a number when it was seen often, not when it was seen once.
+# - 0.2 % takes some hundred thousand pictures and many runs to see. Believe such a number when it was seen often, not
+#   when it was seen once.
 #
 # Where to go on: smoothing is one line of a training recipe. The lesson on training recipes puts it beside the others.
+
+# %% [markdown] tags=["navigation"]
+# ---
+# Before: [Auxiliary classifiers](04_auxiliary_classifiers.ipynb) ·
+# [All lessons](00_start.ipynb) ·
+# Next: [Training recipes](07_training_recipes.ipynb)

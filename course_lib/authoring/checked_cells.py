@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from course_lib.authoring.notebooks import COMPARED_TAG, WIDGET_VIEW, code_cells, has_tag
+from course_lib.authoring.notebooks import COMPARED_TAG, code_cells, has_tag
+from course_lib.authoring.static_outputs import WIDGET_VIEW
 
 UNCOMPARED_TYPES = {"image/png", "image/jpeg", WIDGET_VIEW}
 """Kinds of output that nbval leaves out of its comparison."""

@@ -11,9 +11,9 @@ start page lists:
 
     course: {title: Factorized convolutions, minutes_read: 40, minutes_run: 2}
 
-A build notes the SHA-256 of the source in the notebook, as `metadata.course_build.source_sha256`: pairing compares only
-the cells, so without it a notebook could show outputs of an older source. This key and all else that a build adds stay
-out of the source.
+A build notes the SHA-256 of the source's text in the notebook, as `metadata.course_build.source_sha256`: pairing
+compares only the cells, so without it a notebook could show outputs of an older source. This key and all else that a
+build adds stay out of the source.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from __future__ import annotations
 import argparse
 import difflib
 import hashlib
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,23 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from course_lib.authoring.generated_cells import refresh
+from course_lib.authoring.static_outputs import keep_static
 from course_lib.files import write_whole
-from course_lib.teaching.sources import SOURCE_PATTERN, NotebookError, find_sources, read_source
+from course_lib.teaching.sources import (
+    SOURCE_PATTERN,
+    NotebookError,
+    find_sources,
+    read_notebook,
+    read_source,
+    source_text,
+)
 
-CELL_TIMEOUT_S = 240
-"""Longest a single cell may run, in seconds. A training cell has a budget of 45 s on two quiet cores; a shared machine
-may give a fraction of them."""
+CELL_TIMEOUT_S = 1800
+"""Longest a single cell may run, in seconds, against a cell that never ends. A training cell has a budget of 45 s on
+two quiet cores; a shared machine may give a small fraction of them, and being slow is no fault."""
+KERNEL_START_S = 600
+"""Longest a kernel may take to answer at first, in seconds."""
 JUPYTEXT_SETTINGS = {
     "formats": "ipynb,py:percent",
     "notebook_metadata_filter": (
@@ -53,25 +64,30 @@ COMPARED_TAG = "nbval-check-output"
 FAILS_TAG = "raises-exception"
 FOLDED_TAG = "folded"
 """On a cell whose source is not for the class to read before its output, such as a quiz with its answers."""
-PROGRESS_BAR = re.compile(r"\s*\d+%\|")
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+SETUP_TAG = "setup"
+"""On the cell of imports, folded too; exercises and their checks may use what it makes."""
 
 
 def build(source: Path) -> Path:
     """Make the notebook beside `source`: pair, execute, note the source's hash; returns its path.
 
+    The source's generated cells are brought up to date first.
+
     The notebook appears in one piece or not at all: raises NotebookError when a cell fails, runs longer than
     CELL_TIMEOUT_S or ends the kernel, and then leaves the former notebook as it was.
     """
     target = source.with_suffix(".ipynb")
+    text = refresh(source)
+    if text != source_text(source):
+        write_whole(source, text.encode())
     notebook = read_source(source)
     digest = _sha256(source)  # before the run: an edit during a long run must show as a difference
-    if target.exists():  # as `jupytext --update`: a cell folded in JupyterLab stays folded
-        notebook = combine_inputs_with_outputs(notebook, nbformat.read(target, as_version=4))
+    with suppress(NotebookError):  # as `jupytext --update`: a cell folded in JupyterLab stays folded
+        notebook = combine_inputs_with_outputs(notebook, read_notebook(target))
     _name_cells(notebook)
     _fold(notebook)
     _execute(notebook, source)
-    _leave_out_what_varies(notebook)
+    keep_static(notebook)
     notebook.metadata["course_build"] = {"source_sha256": digest}
     write_whole(target, f"{nbformat.writes(notebook).rstrip()}\n".encode())
     return target
@@ -81,10 +97,15 @@ def find_problems(source: Path) -> list[str]:
     """What keeps the pair of `source` from being in step and executed, one sentence each; empty when all is well."""
     target = source.with_suffix(".ipynb")
     problems = _header_problems(read_source(source))
+    if refresh(source) != source_text(source):
+        problems.append("its guard or its links to other lessons are out of date: run `make notebooks`")
     if not target.exists():
         return [*problems, f"{target.name} is missing: run `make notebooks`"]
-    notebook = nbformat.read(target, as_version=4)
-    drift = _first_difference(jupytext.writes(notebook, fmt="py:percent"), source.read_text(encoding="utf-8"))
+    try:
+        notebook = read_notebook(target)
+    except NotebookError as error:
+        return [*problems, f"{error}: run `make notebooks`"]
+    drift = _first_difference(jupytext.writes(notebook, fmt="py:percent"), source_text(source))
     if drift:
         problems.append(f"{target.name} and {source.name} differ, first here: {drift}")
     if notebook.metadata.get("course_build", {}).get("source_sha256") != _sha256(source):
@@ -101,8 +122,8 @@ def has_tag(cell: NotebookNode, tag: str) -> bool:
     return tag in cell.metadata.get("tags", [])
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _sha256(source: Path) -> str:
+    return hashlib.sha256(source_text(source).encode()).hexdigest()
 
 
 def _name_cells(notebook: NotebookNode) -> None:
@@ -116,7 +137,7 @@ def _name_cells(notebook: NotebookNode) -> None:
 
 def _fold(notebook: NotebookNode) -> None:
     for cell in code_cells(notebook):
-        if has_tag(cell, FOLDED_TAG):
+        if has_tag(cell, FOLDED_TAG) or has_tag(cell, SETUP_TAG):
             cell.metadata["jupyter"] = {"source_hidden": True}
 
 
@@ -129,6 +150,7 @@ def _execute(notebook: NotebookNode, source: Path) -> None:
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT_S,
+        startup_timeout=KERNEL_START_S,
         kernel_name=KERNEL_NAME,
         resources={"metadata": {"path": str(source.parent)}},
         record_timing=False,
@@ -144,28 +166,6 @@ def _execute(notebook: NotebookNode, source: Path) -> None:
         first_line = running["cell"].source.strip().partition("\n")[0]
         message = f"{source.with_suffix('.ipynb').name}, cell {running['number']} (`{first_line}`): {reason}"
         raise NotebookError(message) from error
-
-
-def _leave_out_what_varies(notebook: NotebookNode) -> None:
-    """Drop what differs between two equal runs, and the views of widgets that ended with the kernel.
-
-    JupyterLab shows a lost widget as an error; without the view it shows the picture and text that lie beside it. Of a
-    progress bar only its first text would stay, "0%", so it goes as a whole.
-    """
-    notebook.metadata.get("language_info", {}).pop("version", None)
-    notebook.metadata.jupytext.pop("text_representation", None)  # jupytext drops it from the second pairing on
-    for cell in code_cells(notebook):
-        cell.outputs = [
-            out for out in cell.outputs if not PROGRESS_BAR.match(out.get("data", {}).get("text/plain", ""))
-        ]
-        for output in cell.outputs:
-            data = output.get("data", {})
-            if len(data) > 1:
-                data.pop(WIDGET_VIEW, None)
-
-
-def _plain_text(output: NotebookNode) -> str:
-    return output.get("data", {}).get("text/plain", "")
 
 
 def _header_problems(notebook: NotebookNode) -> Iterable[str]:

@@ -16,6 +16,8 @@ exercises and checks need.
 import argparse
 import ast
 import copy
+import hashlib
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,12 +25,19 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
+from nbconvert.preprocessors import TagRemovePreprocessor
 from nbformat import NotebookNode
 
+from course_lib.authoring.notebooks import CELL_TIMEOUT_S, KERNEL_START_S
 from course_lib.errors import CourseError
+from course_lib.files import write_whole
+from course_lib.teaching.lessons import NEWER
+from course_lib.teaching.progress import start_progress
+from course_lib.teaching.sources import NotebookError, read_notebook
 
 BEGIN, END = "# solution begin", "# solution end"
+KEPT_OUTPUT_TAG = "keep-output"
+KEPT_METADATA = ("kernelspec", "language_info", "course")
 _YOUR_TURN = 'raise NotImplementedError("your turn")'
 
 
@@ -39,15 +48,18 @@ class ProofError(CourseError):
 def student_copy(notebook: NotebookNode) -> NotebookNode:
     """Return the notebook with a stub in place of each solution, without outputs and without `solution-only` cells.
 
-    Of the notebook's metadata only `kernelspec` and `language_info` stay: a copy is not paired with a source.
+    Of the notebook's metadata kernel, language and the lesson's header stay: a copy is not paired with a source.
+    A cell tagged `keep-output`, such as the start page's list of lessons, keeps its output.
 
     Raises:
         ValueError: if the marks in a cell are missing, unbalanced, or enclose what cannot be made into a stub.
     """
     kept, _ = TagRemovePreprocessor(remove_cell_tags={"solution-only"}).preprocess(_with_stubs(notebook), {})
-    cleared, _ = ClearOutputPreprocessor().preprocess(kept, {})
-    cleared.metadata = NotebookNode({k: v for k, v in cleared.metadata.items() if k in ("kernelspec", "language_info")})
-    return cleared
+    for cell in kept.cells:
+        if cell.cell_type == "code" and KEPT_OUTPUT_TAG not in _tags(cell):
+            cell.outputs, cell.execution_count = [], None
+    kept.metadata = NotebookNode({key: value for key, value in kept.metadata.items() if key in KEPT_METADATA})
+    return kept
 
 
 def prove(notebook: NotebookNode, folder: str | Path = ".") -> int:
@@ -78,7 +90,9 @@ def prove(notebook: NotebookNode, folder: str | Path = ".") -> int:
 def write_copies(notebooks: Iterable[Path], out: Path) -> list[Path]:
     """Write the student copy of each notebook into the folder `out` and return the paths written.
 
-    Nothing is written unless every copy can be made.
+    A copy that is there already is the student's and stays as it is. If the lesson has changed since that copy was
+    made, the newer one is written beside it, once, as `NN_topic_newer.ipynb`, `NN_topic_newer_2.ipynb` and so on. The
+    folder gets a progress file, too. Nothing is written unless every copy can be made.
 
     Raises:
         ValueError: naming the notebook that is missing, unreadable, marked wrongly, or would overwrite itself or
@@ -92,24 +106,42 @@ def write_copies(notebooks: Iterable[Path], out: Path) -> list[Path]:
                 f"{source}: its student copy would overwrite {target}; choose another folder for the copies"
             )
         try:
-            copies[target] = student_copy(_read(source))
+            copies[target] = student_copy(read_notebook(source))
         except (OSError, ValueError) as error:
             raise ValueError(f"{source}: {error}") from error
     out.mkdir(parents=True, exist_ok=True)
+    start_progress(out)
+    written = []
     for target, notebook in copies.items():
-        partial = target.with_suffix(".partial")
-        nbformat.write(notebook, partial)
-        partial.replace(target)
-    return list(copies)
+        digest = _digest(notebook)
+        present = [target, *sorted(out.glob(f"{target.stem}{NEWER}*.ipynb"))]
+        if digest not in map(_recorded_digest, present):
+            notebook.metadata["course_copy"] = {"sha256": digest}
+            written.append(_free_path(target))
+            write_whole(written[-1], f"{nbformat.writes(notebook).rstrip()}\n".encode())
+    return written
 
 
-def _read(path: Path) -> NotebookNode:
+def _digest(notebook: NotebookNode) -> str:
+    """Tells lessons apart by what a student reads in them; outputs and solutions do not count."""
+    content = json.dumps([(cell.cell_type, cell.source) for cell in notebook.cells])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _recorded_digest(path: Path) -> str | None:
+    """The digest of the lesson from which a copy was made, None if there is no copy or it does not say."""
     try:
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook)
-    except (AttributeError, KeyError, nbformat.ValidationError) as error:  # nbformat's own answer to other JSON
-        raise ValueError("the file is not a notebook") from error
-    return notebook
+        return read_notebook(path).metadata.get("course_copy", {}).get("sha256")
+    except NotebookError:
+        return None
+
+
+def _free_path(target: Path) -> Path:
+    path, number = target, 1
+    while path.exists():
+        path = target.with_stem(f"{target.stem}{NEWER}{f'_{number}' if number > 1 else ''}")
+        number += 1
+    return path
 
 
 def _tags(cell: NotebookNode) -> list[str]:
@@ -187,7 +219,12 @@ def _runnable(cell: NotebookNode, role: str, may_fail: bool = False) -> Notebook
 
 
 def _run(notebook: NotebookNode, folder: str | Path) -> None:
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT_S,
+        startup_timeout=KERNEL_START_S,
+        resources={"metadata": {"path": str(folder)}},
+    )
     try:
         client.execute()
     except CellExecutionError as error:
@@ -203,7 +240,10 @@ def _run(notebook: NotebookNode, folder: str | Path) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 2 after one line on standard error if a copy cannot be made."""
     parser = argparse.ArgumentParser(prog="python -m course_lib.authoring.student")
-    parser.description = "Write student copies: stubs in place of solutions, no outputs."
+    parser.description = (
+        "Write student copies: stubs in place of solutions, no outputs. A copy that is there stays as it is; "
+        "if its lesson has changed, the newer one is written beside it."
+    )
     parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="a lesson, .ipynb")
     parser.add_argument("--out", type=Path, default=Path("build/student"), help="folder of the copies (%(default)s)")
     options = parser.parse_args(arguments)
@@ -212,7 +252,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print("\n".join(map(str, written)))
+    for path in written:
+        print(f"{path} (a newer lesson; your copy stays as it is)" if NEWER in path.stem else path)
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from course_lib.architecture.drawing.svg import image_html
+from course_lib.reporting.static_form import RUN_FOR_CONTROLS
 
 LABEL_WIDTH = "8em"
 CONTROL_WIDTH = "15em"
@@ -81,7 +82,7 @@ class Explorer(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict[str, object]:
         """The widget where a kernel runs; on a static page its picture and summary."""
-        static = f"<div>{self.picture}{self._summary.value}</div>"
+        static = f"<div>{self.picture}{self._summary.value}{RUN_FOR_CONTROLS}</div>"
         return {**super()._repr_mimebundle_(**kwargs), "text/html": static, "text/plain": repr(self)}
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from course_lib.errors import CourseError
 from course_lib.teaching.compare import describe, describe_arguments, difference, shortened
+from course_lib.teaching.progress import keep_passed
 
 
 class ExerciseError(CourseError):
@@ -66,6 +67,7 @@ def check_function(
         call = f"{getattr(student, '__name__', 'your function')}({describe_arguments(case)})"
         _require_equal(_call(student, case, call, name), expected, call, name, rtol, atol)
     print(f"{name}: correct ({len(all_cases)} {'case' if len(all_cases) == 1 else 'cases'})")
+    _keep(name)
 
 
 def check_value(
@@ -78,6 +80,13 @@ def check_value(
     """
     _require_equal(student, expected, "your value", name, rtol, atol, hint)
     print(f"{name}: correct")
+    _keep(name)
+
+
+def _keep(name: str) -> None:
+    problem = keep_passed(name)
+    if problem:
+        print(problem)
 
 
 def _call(student: Callable[..., Any], case: tuple, call: str, name: str) -> Any:

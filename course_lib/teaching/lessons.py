@@ -9,9 +9,12 @@ from typing import Any
 
 from IPython.display import Markdown
 
-from course_lib.teaching.sources import NotebookError, find_sources, read_source
+from course_lib.teaching.progress import PROGRESS_FILE, read_progress
+from course_lib.teaching.sources import NOTEBOOK_PATTERN, NotebookError, find_sources, read_notebook, read_source
 
 START_PAGE = "00_start.py"
+NEWER = "_newer"
+"""In a copy's file name: made from a lesson that has changed since the student's first copy of it."""
 HEADER_KEYS = {"title": str, "minutes_read": int, "minutes_run": int}
 
 
@@ -26,20 +29,28 @@ class Lesson:
 
 
 def find_lessons(folder: Path) -> list[Lesson]:
-    """The lessons in `folder` in their order; raises NotebookError naming the lesson whose header lacks something."""
-    return [read_lesson(source) for source in find_sources(folder) if source.name != START_PAGE]
+    """The lessons in `folder` in their order, read from their sources or, where it has none, from its notebooks.
+
+    Raises NotebookError naming the lesson whose header lacks something.
+    """
+    found = find_sources(folder) or sorted(folder.glob(NOTEBOOK_PATTERN))
+    return [read_lesson(path) for path in found if path.stem != Path(START_PAGE).stem]
 
 
-def read_lesson(source: Path) -> Lesson:
-    """The lesson in `source`; raises NotebookError if its header lacks a title or minutes."""
-    header = read_source(source).metadata.get("course")
-    return Lesson(**_validated(header, source.name), notebook=source.with_suffix(".ipynb").name)
+def read_lesson(path: Path) -> Lesson:
+    """The lesson in a source or a notebook; raises NotebookError if its header lacks a title or minutes."""
+    content = read_notebook(path) if path.suffix == ".ipynb" else read_source(path)
+    header = _validated(content.metadata.get("course"), path.name)
+    if NEWER in path.stem:
+        header["title"] += " (newer version)"
+    return Lesson(**header, notebook=path.with_suffix(".ipynb").name)
 
 
 def lesson_table(folder: Path = Path(".")) -> Markdown:
     """A table of the lessons in `folder`, each linked, with its minutes; raises NotebookError if there are none.
 
-    The default is the folder of the notebook that calls, where its kernel runs.
+    The default is the folder of the notebook that calls, where its kernel runs. Beside a student's copies, a line below
+    the table says how much is done.
     """
     lessons = find_lessons(folder)
     if not lessons:
@@ -47,7 +58,12 @@ def lesson_table(folder: Path = Path(".")) -> Markdown:
     rows = [
         f"| [{lesson.title}]({lesson.notebook}) | {lesson.minutes_read} | {lesson.minutes_run} |" for lesson in lessons
     ]
-    return Markdown("\n".join(["| lesson | minutes to read | minutes to run |", "|:--|--:|--:|", *rows]))
+    lines = ["| lesson | minutes to read | minutes to run |", "|:--|--:|--:|", *rows]
+    progress = read_progress(folder)
+    if progress is not None:
+        done = f"questions answered: {len(progress.quizzes)}, exercises passed: {len(progress.exercises)}"
+        lines += ["", f"Your progress, kept in `{PROGRESS_FILE}`: {done}."]
+    return Markdown("\n".join(lines))
 
 
 def _validated(header: Any, name: str) -> dict[str, Any]:

@@ -6,8 +6,23 @@ from html import escape
 
 import ipywidgets as widgets
 
+from course_lib.reporting.static_form import RUN_FOR_CONTROLS
+from course_lib.teaching.progress import keep_answer, read_progress
+
+# ipywidgets gives its radio buttons no common name, without which the arrow keys do not go from one to the next, and
+# their group no name to read out; and JupyterLab takes the keys for its own shortcuts, unless an attribute asks it not
+# to. The style element is the one part of a widget that can say when it is on the page.
+_NAME_THE_GROUP = (
+    "const quiz = this.closest('.course-quiz'), group = 'quiz-' + Math.random(); "
+    "quiz.addEventListener('focusin', () => { "
+    "quiz.querySelectorAll('input[type=radio]').forEach(button => { "
+    "button.name = group; button.setAttribute('data-lm-suppress-shortcuts', 'true'); }); "
+    "const box = quiz.querySelector('.widget-radio-box'); box.setAttribute('role', 'radiogroup'); "
+    "box.setAttribute('aria-label', quiz.querySelector('.course-quiz-question').textContent); });"
+)
 # ipywidgets gives a radio button one line of fixed height in the small interface font, and sets it over its own text.
-_STYLE = """<style>
+_STYLE = f"""<style onload="{_NAME_THE_GROUP}">"""
+_STYLE += """
 .course-quiz {border-left: 4px solid var(--jp-brand-color1, #1976d2); padding: 4px 0 8px 16px; max-width: 60em}
 .course-quiz .course-quiz-question {font-size: 120%; font-weight: 600; line-height: 1.4; margin: 4px 0}
 .course-quiz .widget-radio-box {width: 100%}
@@ -38,6 +53,7 @@ class Quiz(widgets.VBox):
 
     Where no kernel runs (a static page, a notebook opened before it is run) the `text/html` form shows question and
     answers as text, each reason folded under its answer. Texts are plain text; HTML in them is shown as written.
+    The answer last checked is kept in the student's progress file, if there is one, and shown when the cell runs again.
 
     Args:
         name: short identifier; with it `repr` is the same on every run, so nbval can compare the cell's output.
@@ -65,6 +81,7 @@ class Quiz(widgets.VBox):
         heading = widgets.HTML(f'{_STYLE}<div class="course-quiz-question">{escape(question)}</div>')
         super().__init__([heading, self._choices, self._check_button, self._feedback])
         self.add_class("course-quiz")
+        self._show_earlier_answer()
 
     @property
     def value(self) -> str | None:
@@ -93,7 +110,19 @@ class Quiz(widgets.VBox):
             self._feedback.value = _live_region("Choose an answer first.")
             return
         answer = self.answers[self._choices.value]
-        self._feedback.value = _live_region(f"<strong>{_mark(answer)}</strong> {escape(answer.reason)}", answer)
+        self._show_reason(answer, keep_answer(self.name, answer.text))
+
+    def _show_reason(self, answer: Answer, remark: str = "") -> None:
+        shown = f"<strong>{_mark(answer)}</strong> {escape(answer.reason)} {escape(remark)}"
+        self._feedback.value = _live_region(shown.rstrip(), answer)
+
+    def _show_earlier_answer(self) -> None:
+        progress = read_progress()
+        earlier = progress.quizzes.get(self.name) if progress else None
+        for index, answer in enumerate(self.answers):
+            if answer.text == earlier:  # none is, if the lesson's answers have changed since
+                self._choices.value = index
+                self._show_reason(answer)
 
     def __repr__(self) -> str:
         return f"Quiz({self.name!r})"
@@ -107,7 +136,7 @@ class Quiz(widgets.VBox):
             f"{_mark(answer)} {escape(answer.reason)}</details></li>"
             for answer in self.answers
         )
-        return f"<div><p><strong>{escape(self.question)}</strong></p><ol>{items}</ol></div>"
+        return f"<div><p><strong>{escape(self.question)}</strong></p><ol>{items}</ol>{RUN_FOR_CONTROLS}</div>"
 
 
 def _mark(answer: Answer) -> str:

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,11 @@ RUN_TIMEOUT_S = 1200
 """A lesson has 120 s on two quiet cores; a shared machine may give a fraction of them."""
 
 
-def isolated_environment(home: Path) -> dict[str, str]:
-    """The environment for a server that reads no settings of the user's and leaves nothing in their home."""
+def isolated_environment(home: Path, settings: Sequence[str]) -> dict[str, str]:
+    """The environment for a server that reads the course's settings but none of the user's, whose home it leaves alone.
+
+    `settings` are folders in jupyter/.
+    """
     folders = {
         "HOME": home,
         "IPYTHONDIR": home / "ipython",
@@ -52,14 +56,8 @@ def isolated_environment(home: Path) -> dict[str, str]:
         "JUPYTERLAB_SETTINGS_DIR": home / "settings",
         "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces",
     }
-    return {**os.environ, **{name: str(folder) for name, folder in folders.items()}}
-
-
-def decline_news(home: Path) -> None:
-    """Answer JupyterLab's question about news and updates: both need a network, and the question covers the page."""
-    settings = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}), encoding="utf-8")
+    course = os.pathsep.join(str(NOTEBOOKS.parent / "jupyter" / name) for name in settings)
+    return {**os.environ, **{name: str(folder) for name, folder in folders.items()}, "JUPYTER_CONFIG_PATH": course}
 
 
 def wait_for_server(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> dict[str, str]:
@@ -72,19 +70,19 @@ def wait_for_server(process: subprocess.Popen[bytes], runtime: Path, log: Path) 
     pytest.fail(f"JupyterLab did not start within {SERVER_START_S} s:\n{log.read_text(encoding='utf-8')}")
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A running JupyterLab on a copy of the notebooks, so that no test changes the course's own."""
-    home = tmp_path_factory.mktemp("home")
-    root = shutil.copytree(NOTEBOOKS, tmp_path_factory.mktemp("root") / "notebooks")
-    options = ["--no-browser", "--ip=127.0.0.1", "--port=0", "--expose-app-in-browser"]
+@contextmanager
+def running_lab(
+    root: Path, home: Path, settings: Sequence[str] = ("config",), options: Sequence[str] = ()
+) -> Iterator[dict[str, str]]:
+    """A JupyterLab that serves `root` and keeps its own files in `home`; gives what the server says of itself."""
+    home.mkdir(parents=True, exist_ok=True)
+    here = ["--no-browser", "--ip=127.0.0.1", "--port=0", "--expose-app-in-browser", f"--ServerApp.root_dir={root}"]
     as_root = ["--allow-root"] if os.geteuid() == 0 else []
-    decline_news(home)
     log = home / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options, *as_root, f"--ServerApp.root_dir={root}"],
-            env=isolated_environment(home),
+            [sys.executable, "-m", "jupyterlab", *here, *as_root, *options],
+            env=isolated_environment(home, settings),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -98,6 +96,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
             process.wait(20)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A running JupyterLab on a copy of the notebooks, so that no test changes the course's own."""
+    root = shutil.copytree(NOTEBOOKS, tmp_path_factory.mktemp("root") / "notebooks")
+    with running_lab(root, tmp_path_factory.mktemp("home")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

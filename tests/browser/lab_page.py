@@ -59,6 +59,10 @@ class LabPage:
         self.page.wait_for_function(KERNEL_IDLE)
         self.page.set_default_timeout(START_TIMEOUT_MS)
 
+    def save(self) -> None:
+        """Save the notebook, as its autosave does."""
+        self._command("docmanager:save")
+
     def cell_problems(self) -> list[str]:
         """The code cells that did not run or that show an error, each with its first line."""
         states = self.page.evaluate(CELL_STATES)

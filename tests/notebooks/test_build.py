@@ -6,10 +6,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from course_lib.authoring import notebooks
 from course_lib.authoring.checked_cells import CellCounts, count_cells
 from course_lib.authoring.notebooks import NotebookError, build, find_problems, main
-from course_lib.teaching import notebooks
+from course_lib.authoring.student import student_copy
 from course_lib.teaching.lessons import find_lessons, lesson_table
+from course_lib.teaching.sources import read_notebook
 
 HEADER = """\
 # ---
@@ -178,6 +180,45 @@ def test_a_header_with_other_settings_is_seen(tmp_path: Path) -> None:
     assert kernel == "the header's kernelspec.name is 'other'; it should be 'python3'"
 
 
+def test_line_ends_and_a_byte_order_mark_are_no_change(built: Path, tmp_path: Path) -> None:
+    source = copy_pair(built, tmp_path)
+    source.write_bytes(b"\xef\xbb\xbf" + source.read_bytes().replace(b"\n", b"\r\n"))
+    notebook = source.with_suffix(".ipynb")
+    notebook.write_bytes(b"\xef\xbb\xbf" + notebook.read_bytes().replace(b"\n", b"\r\n"))
+    assert find_problems(source) == []
+    build(source)
+    assert notebook.read_bytes() == built.with_suffix(".ipynb").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> theirs\n", "it holds the marks of a merge conflict"),
+        (b"\xff\xfe{}", "it is not UTF-8 (byte 0)"),
+        (b"{}", "the file is not a notebook"),
+        (b"[]", "the file is not a notebook"),
+        (b"{", "the file is not a notebook"),
+    ],
+)
+def test_a_notebook_that_is_none_is_named_and_made_anew(
+    built: Path, tmp_path: Path, content: bytes, reason: str
+) -> None:
+    source = copy_pair(built, tmp_path)
+    notebook = source.with_suffix(".ipynb")
+    notebook.write_bytes(content)
+    assert find_problems(source) == [f"01_lesson.ipynb cannot be read: {reason}: run `make notebooks`"]
+    build(source)
+    assert notebook.read_bytes() == built.with_suffix(".ipynb").read_bytes()
+
+
+def test_a_source_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    source = write_source(tmp_path)
+    source.write_bytes(source.read_bytes() + "# é".encode("latin-1"))
+    with pytest.raises(NotebookError, match=r"01_lesson\.py: is not UTF-8 \(byte \d+\); save it as UTF-8"):
+        find_problems(source)
+
+
 def test_the_command_line_names_each_problem_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write_source(tmp_path)
     assert main(["check", str(source)]) == 1
@@ -213,6 +254,11 @@ def test_a_tag_without_comparable_output_does_not_count_as_compared() -> None:
 
 def test_lessons_are_listed_with_links_and_minutes(built: Path) -> None:
     assert "| [A lesson](01_lesson.ipynb) | 25 | 2 |" in lesson_table(built.parent).data
+
+
+def test_lessons_are_listed_where_only_copies_lie(built: Path, tmp_path: Path) -> None:
+    nbformat.write(student_copy(read_notebook(built.with_suffix(".ipynb"))), tmp_path / "01_lesson.ipynb")
+    assert lesson_table(tmp_path).data == lesson_table(built.parent).data
 
 
 def test_the_start_page_is_not_a_lesson(tmp_path: Path) -> None:

@@ -17,11 +17,13 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 
-from course_lib.authoring.notebooks import CELL_TIMEOUT_S
+from course_lib.authoring.notebooks import CELL_TIMEOUT_S, KERNEL_START_S
 
 OFFLINE = Path(__file__).parent / "offline"
 # The bytes of a figure depend on the machine's fonts and libraries; its alternative text, with the numbers, does not.
 SANITIZE = Path(__file__).parent / "sanitize.cfg"
+LESSON_TIMEOUT_S = 3 * 3600
+"""Both passes of a lesson take 4 minutes on two quiet cores; with an eighth of them half an hour is no fault."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,17 @@ def run_nbval(notebook: Path) -> Run:
     """Run a notebook under nbval-lax, cut off from the network."""
     report = notebook.with_suffix(".xml")
     options = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT_S}", "--color=no"]
-    options += ["--nbval-sanitize-with", str(SANITIZE)]
-    outside = ["-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={notebook.parent}", f"--junitxml={report}"]
+    options += ["--nbval-sanitize-with", str(SANITIZE), f"--nbval-kernel-startup-timeout={KERNEL_START_S}"]
+    outside = [
+        "-p",
+        "nbval_patience",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+        f"--rootdir={notebook.parent}",
+        f"--junitxml={report}",
+    ]
     finished = run_blocked(["-m", "pytest", *options, *outside, notebook.name], notebook.parent)
     cells = ElementTree.parse(report).findall(".//testcase")
     seconds = [float(cell.get("time", "0")) for cell in cells]
@@ -67,6 +78,7 @@ def write_twice(notebook: Path, target: Path) -> int:
     return sum(cell.cell_type == "code" for cell in once.cells)
 
 
+@pytest.mark.timeout(LESSON_TIMEOUT_S)
 def test_notebook_runs_twice_offline_with_the_stored_outputs(
     source: Path, notebooks_folder: Path, tmp_path: Path, report_line: Callable[[str], None]
 ) -> None:
@@ -102,3 +114,10 @@ def test_a_cell_that_depends_on_a_clean_kernel_fails_in_the_second_pass(tmp_path
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "counter.ipynb")
     write_twice(tmp_path / "counter.ipynb", tmp_path / "twice.ipynb")
     assert run_nbval(tmp_path / "twice.ipynb").outcomes == ["passed", "failure"]
+
+
+def test_outputs_that_come_late_are_waited_for(tmp_path: Path) -> None:
+    block = "import time\nget_ipython().kernel.iopub_thread.schedule(lambda: time.sleep(7))"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(block)]), tmp_path / "late.ipynb")
+    run = run_nbval(tmp_path / "late.ipynb")
+    assert run.outcomes == ["passed"], run.output

@@ -9,7 +9,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from course_lib.authoring.student import ProofError, main, prove, student_copy
+from course_lib.authoring.student import ProofError, main, prove, student_copy, write_copies
 
 SETUP = "from course_lib.teaching import check_function, check_value"
 FUNCTION = """def macs(kernel_size: int) -> int:
@@ -30,7 +30,11 @@ def code(source: str, *tags: str) -> NotebookNode:
 def lesson(*cells: NotebookNode) -> NotebookNode:
     return new_notebook(
         cells=[code(SETUP, "setup"), *cells],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}, "jupytext": {"formats": "ipynb,py"}},
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3"},
+            "jupytext": {"formats": "ipynb,py"},
+            "course": {"title": "A lesson"},
+        },
     )
 
 
@@ -64,7 +68,7 @@ def test_a_copy_has_no_outputs_worked_solutions_or_pairing_and_leaves_the_master
     text = nbformat.writes(copy)
     assert "area" not in text
     assert "9 + 9" not in text
-    assert set(copy.metadata) == {"kernelspec"}
+    assert set(copy.metadata) == {"kernelspec", "course"}
     assert all(not cell.outputs and cell.execution_count is None for cell in copy.cells if cell.cell_type == "code")
     assert notebook.cells[1].outputs
     assert "area" in notebook.cells[3].source
@@ -134,14 +138,43 @@ def test_the_command_writes_the_copies(notebook: NotebookNode, tmp_path: Path) -
     assert result.stdout == "build/student/01_lesson.ipynb\n"
     assert result.stderr == ""
     assert nbformat.read(tmp_path / "build/student/01_lesson.ipynb", 4).cells[3].source.endswith('("your turn")')
-    assert [path.name for path in (tmp_path / "build/student").iterdir()] == ["01_lesson.ipynb"]
+    assert {path.name for path in (tmp_path / "build/student").iterdir()} == {"01_lesson.ipynb", "progress.json"}
+
+
+def test_a_copy_is_never_overwritten_and_a_newer_lesson_is_written_beside_it_once(
+    notebook: NotebookNode, tmp_path: Path
+) -> None:
+    master, out = tmp_path / "01_lesson.ipynb", tmp_path / "student"
+    nbformat.write(notebook, master)
+    (mine,) = write_copies([master], out)
+    (out / "progress.json").write_text('{"exercises": ["macs"]}')
+    worked_in = mine.read_text().replace("your turn", "my answer")
+    mine.write_text(worked_in)
+    notebook.cells[1].outputs = []  # what a student does not see is no change
+    nbformat.write(notebook, master)
+    assert write_copies([master], out) == []
+    for names in (["01_lesson_newer.ipynb"], ["01_lesson_newer_2.ipynb"]):
+        notebook.cells.append(new_markdown_cell("One more thought."))
+        nbformat.write(notebook, master)
+        assert [path.name for path in write_copies([master], out)] == names
+        assert write_copies([master], out) == []
+    assert mine.read_text() == worked_in
+    assert (out / "progress.json").read_text() == '{"exercises": ["macs"]}'
+
+
+def test_a_damaged_copy_is_left_to_its_student(notebook: NotebookNode, tmp_path: Path) -> None:
+    master, out = tmp_path / "01_lesson.ipynb", tmp_path / "student"
+    nbformat.write(notebook, master)
+    write_copies([master], out)[0].write_text("{")
+    assert [path.name for path in write_copies([master], out)] == ["01_lesson_newer.ipynb"]
+    assert (out / "01_lesson.ipynb").read_text() == "{"
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (None, "No such file"),
-        ("{", "not appear to be JSON"),
+        ("{", "the file is not a notebook"),
         ("{}", "the file is not a notebook"),
         ("[]", "the file is not a notebook"),
         (nbformat.writes(lesson(code(VALUE))), "needs the tag 'solution'"),
