@@ -170,6 +170,8 @@ def _mean_row(claim: MeanClaim, measured: str) -> dict[str, str]:
     written, difference, verdict = claim.number_format.format, claim.measured, claim.verdict
     low, high = map(written, difference.interval)
     reason = f"95 % interval of {difference.runs} runs: {low} to {high}"
+    if difference.runs == 1:
+        reason = "a single run has no interval"
     if claim.sign_only:
         reason += "; only the sign is claimed"
     if claim.margin is not None:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import pandas as pd
 
 from course_lib.reporting.tables import Table, table
 
 
-def training_results(histories: Mapping[str, Sequence[pd.DataFrame]], macs: Mapping[str, int]) -> pd.DataFrame:
-    """One row a network: million MACs, accuracy of each run (`seed 0` ...) and their mean in per cent, and the mean of
-    the seconds that one training took.
+class Size(Protocol):
+    """As `course_lib.architecture.total` gives it."""
+
+    params: int
+    macs: int
+
+
+def training_results(histories: Mapping[str, Sequence[pd.DataFrame]], sizes: Mapping[str, Size]) -> pd.DataFrame:
+    """One row a network: parameters, million MACs, accuracy of each run (`seed 0` ...) and their mean in per cent, and
+    the mean of the seconds that one training took.
 
     Args:
         histories: what `fit` returned, by network, a run each; as many runs of every network.
-        macs: of one image, by network.
+        sizes: by network.
 
     Raises:
         ValueError: a network has another number of runs than the first, or none.
@@ -28,7 +36,8 @@ def training_results(histories: Mapping[str, Sequence[pd.DataFrame]], macs: Mapp
     for name, runs in histories.items():
         accuracies = [100 * history["test_accuracy"].iloc[-1] for history in runs]
         rows[name] = {
-            "million MACs": macs[name] / 1e6,
+            "parameters": sizes[name].params,
+            "million MACs": sizes[name].macs / 1e6,
             **{f"seed {seed}": accuracy for seed, accuracy in enumerate(accuracies)},
             "accuracy": sum(accuracies) / len(runs),
             "seconds": sum(history["seconds"].sum() for history in runs) / len(runs),

@@ -95,7 +95,7 @@ def paired_difference(first: pd.Series, second: pd.Series) -> Difference:
         first, second: one number a run, indexed by its seed; runs of one seed share weights, order or pictures.
 
     Raises:
-        ValueError: the seeds are not the same ones, one occurs twice, there are fewer than two, or a number is missing.
+        ValueError: the seeds are not the same ones, one occurs twice, there is none, or a number is missing.
     """
     if not first.index.is_unique or not second.index.is_unique or set(first.index) != set(second.index):
         raise ValueError(f"runs pair by seed: {list(first.index)} against {list(second.index)} are not the same seeds.")
@@ -106,9 +106,11 @@ def difference_of(differences: Sequence[float]) -> Difference:
     """What differences taken pair by pair say of their mean.
 
     Raises:
-        ValueError: there are fewer than two, or one is not finite.
+        ValueError: there is none, or one is not finite.
     """
-    values = _checked(differences)
+    values = _checked(differences, least=1)
+    if len(values) == 1:
+        return Difference(values[0], math.inf, 1, 1)  # one run says nothing of the next
     return Difference(values.mean(), values.std(ddof=1) / math.sqrt(len(values)), len(values) - 1, len(values))
 
 
@@ -118,7 +120,7 @@ def unpaired_difference(first: Sequence[float], second: Sequence[float]) -> Diff
     Raises:
         ValueError: either has fewer than two, or a number that is not finite.
     """
-    ours, theirs = _checked(first), _checked(second)
+    ours, theirs = _checked(first, least=2), _checked(second, least=2)
     squares = [values.var(ddof=1) / len(values) for values in (ours, theirs)]
     total = sum(squares)
     parts = sum(square**2 / (len(values) - 1) for square, values in zip(squares, (ours, theirs), strict=True))
@@ -126,10 +128,10 @@ def unpaired_difference(first: Sequence[float], second: Sequence[float]) -> Diff
     return Difference(ours.mean() - theirs.mean(), math.sqrt(total), degrees, min(len(ours), len(theirs)))
 
 
-def _checked(values: Sequence[float]) -> np.ndarray:
+def _checked(values: Sequence[float], least: int) -> np.ndarray:
     array = np.asarray(values, dtype=float)
-    if len(array) < 2:
-        raise ValueError(f"a spread needs at least two runs; got {len(array)}.")
+    if len(array) < least:
+        raise ValueError(f"a difference needs at least {least} runs of each; got {len(array)}.")
     if not np.isfinite(array).all():
         raise ValueError(f"a run has no finite number: {array.tolist()}.")
     return array
@@ -174,25 +176,34 @@ def judge(measured: Difference, claimed: float, *, margin: float | None = None, 
     low, high = measured.interval
     if sign_only:
         if low <= 0 <= high:
-            return Verdict(CANNOT_TELL, _runs_for(measured, abs(measured.mean)))
+            return Verdict(CANNOT_TELL, _more_runs(measured, abs(measured.mean)))
         return Verdict(AGREES if (measured.mean > 0) == (claimed > 0) else DISAGREES)
     if not low <= claimed <= high:
         return Verdict(DISAGREES)
     rivals = (0.0,) if margin is None else (claimed - margin, claimed + margin)
     if any(low <= rival <= high for rival in rivals):
         # So short an interval cannot hold the claim and a rival both.
-        return Verdict(CANNOT_TELL, _runs_for(measured, min(abs(claimed - rival) for rival in rivals) / 2))
+        return Verdict(CANNOT_TELL, _more_runs(measured, min(abs(claimed - rival) for rival in rivals) / 2))
     return Verdict(AGREES)
 
 
-def _runs_for(measured: Difference, half_width: float) -> int | None:
-    """The least number of runs, spread as these, whose interval would be so narrow; None if more than a million."""
+def runs_needed(measured: Difference, half_width: float) -> int | None:
+    """The least number of runs, spread as these, whose interval reaches so far to either side at most; None if that is
+    more than a million or if a single run has no spread."""
     spread = measured.standard_error * math.sqrt(measured.runs)
-    low, high = measured.runs, _MOST_RUNS
-    if not half_width > 0 or t_quantile((1 + CONFIDENCE) / 2, high - 1) * spread / math.sqrt(high) > half_width:
+
+    def enough(runs: int) -> bool:
+        return t_quantile((1 + CONFIDENCE) / 2, runs - 1) * spread / math.sqrt(runs) <= half_width
+
+    low, high = 2, _MOST_RUNS
+    if not half_width > 0 or not enough(high):
         return None
     while low < high:
         middle = (low + high) // 2
-        enough = t_quantile((1 + CONFIDENCE) / 2, middle - 1) * spread / math.sqrt(middle) <= half_width
-        low, high = (low, middle) if enough else (middle + 1, high)
-    return max(high, measured.runs + 1)
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return high
+
+
+def _more_runs(measured: Difference, half_width: float) -> int | None:
+    needed = runs_needed(measured, half_width)
+    return needed and max(needed, measured.runs + 1)

@@ -123,6 +123,12 @@ def test_a_claim_that_no_number_of_runs_can_settle_says_no_number() -> None:
     assert judge(Difference(0.0, 1.0, 4, 5), 1e-9).needed is None
 
 
+def test_a_single_run_tells_nothing() -> None:
+    for options in ({}, {"margin": 0.5}, {"sign_only": True}):
+        verdict = judge(difference_of([3.0]), 1.0, **options)
+        assert (verdict.word, verdict.needed) == (CANNOT_TELL, None)
+
+
 def test_pairs_are_by_seed_not_by_order() -> None:
     first, second = pd.Series([1.0, 2.0, 4.0], [0, 1, 2]), pd.Series([3.5, 1.5, 0.5], [2, 1, 0])
     measured = paired_difference(first, second)
@@ -137,8 +143,10 @@ def test_seeds_that_do_not_pair_are_refused(seeds: list[int]) -> None:
 
 
 def test_what_gives_no_spread_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least two runs; got 1"):
-        difference_of([1.0])
+    with pytest.raises(ValueError, match="at least 2 runs of each; got 1"):
+        unpaired_difference([1.0], [1.0, 2.0])
+    with pytest.raises(ValueError, match="at least 1 runs of each; got 0"):
+        difference_of([])
     with pytest.raises(ValueError, match="no finite number"):
         unpaired_difference([1.0, math.nan], [1.0, 2.0])
     with pytest.raises(ValueError, match="needs a margin"):
