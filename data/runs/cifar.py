@@ -34,11 +34,11 @@ def load_few_images(options: argparse.Namespace, train: int | None) -> tuple[Ima
     return data.subset(train=train, test=min(WATCHED, len(data.test))), test
 
 
-def load_all_images(options: argparse.Namespace, train: int) -> tuple[ImageData, Split]:
-    """So many of the training images, none held out; `test` is `WATCHED` of these same ones, to watch a run by. And the
-    real test images."""
+def load_all_images(options: argparse.Namespace, train: int | None) -> tuple[ImageData, Split]:
+    """So many of the training images, or all, none held out; `test` is `WATCHED` of these same ones, by which a run is
+    watched. And the real test images."""
     data = _data(options)
-    few = data.subset(train=train) if train < len(data.train) else data
+    few = data.subset(train=train) if train and train < len(data.train) else data
     watched = Split(few.train.images[:WATCHED], few.train.labels[:WATCHED])
     return replace(few, test=watched), data.test
 
