@@ -193,9 +193,7 @@ def train_hour(
             loss.backward()
             optimizer.step()
         if not loss.isfinite():
-            raise ArithmeticError(
-                f"The loss is {loss.item()} in epoch {epoch + 1}; try a lower peak than {recipe.peak}."
-            )
+            raise ArithmeticError(f"The loss is {loss.item()} in epoch {epoch + 1}; lower the peak of {recipe.peak}.")
         spent += time.perf_counter() - started
         if after_epoch:
             after_epoch(epoch + 1, spent)
