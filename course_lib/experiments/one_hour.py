@@ -38,7 +38,8 @@ from course_lib.training.randomness import own_randomness
 
 WHITENED = 32
 """Channels of the whitening layer: half as many patterns, each with both signs."""
-PATCHES = 5000
+FITTED = 5000
+"""Images to which the whitening is fitted."""
 EPSILON = 5e-4
 FLIPS = ("alternating", "random", "none")
 
@@ -143,7 +144,9 @@ def make_hour_network(data: ImageData, recipe: HourRecipe, seed: int) -> HourNet
     with own_randomness(seed):
         model = HourNetwork(len(data.classes))
     if recipe.whiten:
-        few = normalize(data.train.images[:PATCHES], data.mean, data.std)
+        # Spread over all classes, which may come one after another.
+        spread = torch.arange(0, len(data.train), max(1, len(data.train) // FITTED))[:FITTED]
+        few = normalize(data.train.images[spread], data.mean, data.std)
         model.whitening.weight.data.copy_(whitening_weights(few))
         model.whitening.weight.requires_grad_(False)
     return model.to(memory_format=torch.channels_last)

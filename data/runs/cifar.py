@@ -39,7 +39,9 @@ def load_all_images(options: argparse.Namespace, train: int | None) -> tuple[Ima
     watched. And the real test images."""
     data = _data(options)
     few = data.subset(train=train) if train and train < len(data.train) else data
-    watched = Split(few.train.images[:WATCHED], few.train.labels[:WATCHED])
+    # Image folders are read class by class: the first ones would be of a single class.
+    spread = torch.arange(0, len(few.train), max(1, len(few.train) // WATCHED))[:WATCHED]
+    watched = few.train.take(spread)
     return replace(few, test=watched), data.test
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import cifar
@@ -141,3 +142,19 @@ def test_epochs_fill_the_time(monkeypatch: pytest.MonkeyPatch, data: ImageData) 
     epoch = 60 * (share * 0.5 + (1 - share) * 1.0)
     assert one_hour.epochs_within(10 * epoch / one_hour.MARGIN + 1, data) == 10
     assert one_hour.epochs_within(0.1, data) == 1
+
+
+def test_whitening_is_fitted_to_all_classes_though_they_come_one_after_another(
+    monkeypatch: pytest.MonkeyPatch, data: ImageData
+) -> None:
+    order = data.train.labels.argsort()
+    in_order = replace(data, train=data.train.take(order))
+    seen: list[torch.Tensor] = []
+    module = sys.modules[make_hour_network.__module__]
+    monkeypatch.setattr(module, "FITTED", 20)
+    monkeypatch.setattr(
+        module, "whitening_weights", lambda images: seen.append(images) or torch.zeros(WHITENED, 3, 3, 3)
+    )
+    make_hour_network(in_order, RECIPE, 0)
+    brighter_above = seen[0][:, :, :16].mean((1, 2, 3)) > seen[0][:, :, 16:].mean((1, 2, 3))
+    assert brighter_above.float().mean() == 0.5

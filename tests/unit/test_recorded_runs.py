@@ -7,6 +7,7 @@ import importlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cifar
@@ -176,6 +177,15 @@ def test_the_papers_steps_change_one_thing_each() -> None:
 )
 def test_rates_are_added_until_the_best_is_at_no_end(accuracies: tuple[float, ...], rate: float | None) -> None:
     assert optimizer_rates.next_rate(pd.Series(accuracies, [0.1, 0.2, 0.4])) == rate
+
+
+def test_a_run_is_watched_by_images_of_all_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = cifar.tiny_data()
+    in_order = replace(data, train=data.train.take(data.train.labels.argsort()))
+    monkeypatch.setattr(cifar, "tiny_data", lambda: in_order)
+    monkeypatch.setattr(cifar, "WATCHED", 10)
+    watched = cifar.load_all_images(recording.read_options("Records.", ["--tiny"], {}), None)[0].test
+    assert sorted(watched.labels.tolist()) == list(range(cifar.CLASSES))
 
 
 def test_the_contestants_have_the_sizes_they_should() -> None:
