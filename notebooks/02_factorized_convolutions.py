@@ -86,6 +86,7 @@ from course_lib.architecture import (
     split_5x5,
     total,
 )
+from course_lib.experiments.weights import copy_weights_in_order
 from course_lib.explorers import KernelFactorizationExplorer
 from course_lib.explorers.timing import forward_milliseconds
 from course_lib.reporting.plots import bar_compare, figure_html, matrix_gallery
@@ -228,9 +229,7 @@ class TwoSmall(nn.Module):
 # %% tags=["nbval-check-output"]
 stack = conv(64, 3) >> conv(64, 3)
 mine, built = TwoSmall(64), build(stack, in_channels=64)
-built.load_state_dict(
-    dict(zip(built.state_dict(), mine.state_dict().values(), strict=True))
-)
+copy_weights_in_order(mine, built)
 x = torch.randn(2, 64, 35, 35)
 assert torch.equal(mine(x), built(x))
 print(built)
@@ -332,7 +331,7 @@ shape, bare = (64, 17, 17), {"norm": False, "bias": False}
 three, five = conv(64, 3, **bare), conv(64, 5, **bare)
 replacements = {
     "two 3×3 for a 5×5 save (section 3.1)": (28, five, split_5x5(five)),
-    "1×3 and 3×1 for a 3×3 save (section 3.2)": (33, three, factorize(3)(three)),
+    "1×3 and 3×1 for a 3×3 save (section 3.2)": (33, three, factorize(three, 3)),
     "two 2×2 for a 3×3 save (section 3.2)": (
         11,
         three,
@@ -547,8 +546,8 @@ sevens = conv(32, 7) >> conv(32, 7) >> conv(32, 7)
 networks = {
     "7×7": network(sevens),
     "3×3 · 3×3 · 3×3": network(split_5x5(peel_3x3(sevens, 7))),
-    "1×7 · 7×1": network(factorize(7)(sevens)),
-    "1×7 · 7×1, linear between": network(factorize(7, between="linear")(sevens)),
+    "1×7 · 7×1": network(factorize(sevens, 7)),
+    "1×7 · 7×1, linear between": network(factorize(sevens, 7, between="linear")),
 }
 sizes = {name: total(net, (1, 28, 28)) for name, net in networks.items()}
 assert len({size.receptive_field for size in sizes.values()}) == 1
@@ -673,7 +672,7 @@ def time_share(channels: int, grid: int) -> float:
     """Time of 1x7 and 7x1 as a share of the 7x7's, forward pass, batch of 8."""
     seven = conv(channels, 7)
     whole, pair = forward_milliseconds(
-        (seven, factorize(7)(seven)), (channels, grid, grid), seconds=0.4
+        (seven, factorize(seven, 7)), (channels, grid, grid), seconds=0.4
     )
     return pair / whole
 
@@ -697,7 +696,7 @@ table(shares.rename_axis("channels"), dict.fromkeys(shares.columns, "{:.0%}"))
 for grid in (56, 28, 14, 7):
     whole, pair = (
         total(value, (64, grid, grid)).macs
-        for value in (conv(64, 7), factorize(7)(conv(64, 7)))
+        for value in (conv(64, 7), factorize(conv(64, 7), 7))
     )
     assert pair / whole == 2 / 7
 print("MACs of the pair: 2/7 of the 7×7's, on every grid")
@@ -845,7 +844,7 @@ def counted_saving(kernel_size: int) -> float:
     large = conv(16, kernel_size)
     return (
         1
-        - total(factorize(kernel_size)(large), (16, 24, 24)).macs
+        - total(factorize(large, kernel_size), (16, 24, 24)).macs
         / total(large, (16, 24, 24)).macs
     )
 

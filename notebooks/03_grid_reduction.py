@@ -70,7 +70,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from course_lib import datasets
+from course_lib import datasets, models
 from course_lib.architecture import (
     Branches,
     Conv,
@@ -89,10 +89,11 @@ from course_lib.architecture import (
     with_fields,
 )
 from course_lib.experiments.grid_reduction import WAYS, reduction, reduction_network
+from course_lib.experiments.weights import copy_weights_in_order
 from course_lib.explorers import GridReductionExplorer
 from course_lib.explorers.grid_reduction.result import NAMES
 from course_lib.explorers.timing import forward_milliseconds
-from course_lib.models import architecture, entry, list_models, trunk
+from course_lib.models import entry, list_models, trunk
 from course_lib.reporting.plots import figure_html, line_panels, matrix_gallery
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
 from course_lib.reporting.training_results import (
@@ -242,9 +243,7 @@ class ConvBesidePool(nn.Module):
 # %% tags=["nbval-check-output"]
 beside = branches(conv(64, 3, stride=2), max_pool(3, 2))
 mine, built = ConvBesidePool(64), build(beside, in_channels=64)
-built.load_state_dict(
-    dict(zip(built.state_dict(), mine.state_dict().values(), strict=True))
-)
+copy_weights_in_order(mine, built)
 x = torch.randn(2, 64, 32, 32)
 assert torch.equal(mine(x), built(x))
 diagram(beside, (64, 32, 32))
@@ -831,7 +830,7 @@ assert round(fewer, 2) == 0.12
 
 # %% tags=["nbval-check-output"]
 parts = {
-    name: {part.name: part for part in architecture(name).layers}
+    name: {part.name: part for part in models.network(name).layers}
     for name in ("inception_v3", "inception_v4")
 }
 diagram(parts["inception_v3"]["mixed_6a"], (288, 35, 35))
@@ -858,7 +857,7 @@ def reductions(name: str) -> dict[str, dict[str, object]]:
     """Each block of the network that shrinks the grid to about a half, beside a 3x3
     convolution and a pool to the same shape."""
     rows, shape = {}, entry(name).input_shape
-    for part in trunk(architecture(name)).layers:
+    for part in trunk(models.network(name)).layers:
         size = total(seq(part), shape)
         if isinstance(part, Branches) and size.out_shape[1] < 0.6 * shape[1]:
             plain_way = total(conv(size.out_shape[0], 3) >> max_pool(3, 2), shape).macs
@@ -895,7 +894,7 @@ table(
 # follows a block gets a convolution beside it. What does GoogLeNet save?
 
 # %% tags=["nbval-check-output"]
-before = architecture("googlenet_bn")
+before = models.network("googlenet_bn")
 after = parallel_reduction(before)
 rewritten = {
     name: total(value, (3, 224, 224))
@@ -929,10 +928,9 @@ table(
 
 # %%
 def representation_sizes(name: str) -> pd.Series:
-    """Values after each part of the network from the image on, by the share of the
-    parts passed; names in `attrs`."""
+    """Values after each part of the network from the image on, by the share of the parts passed; names in `attrs`."""
     layers, shape = (
-        trunk(architecture(name, entry(name).num_classes)).layers,
+        trunk(models.network(name, entry(name).num_classes)).layers,
         entry(name).input_shape,
     )
     shapes = [shape] + [

@@ -85,7 +85,7 @@ from course_lib.experiments.auxiliary_network import (
     head,
 )
 from course_lib.explorers import AuxiliaryExplorer
-from course_lib.models import architecture
+from course_lib.models import network
 from course_lib.reporting.plots import figure_html, line_chart
 from course_lib.reporting.records import load_record
 from course_lib.reporting.tables import MeanClaim, paper_beside_measured, table
@@ -199,7 +199,7 @@ Quiz(
 # %% tags=["nbval-check-output"]
 counted = {}
 for name, aux in {"GoogLeNet": False, "with two heads": True}.items():
-    size = total(architecture("googlenet", 1000, aux), (3, 224, 224))
+    size = total(network("googlenet", 1000, aux), (3, 224, 224))
     counted[name] = {"parameters": size.params, "MACs": size.macs}
 counted["more, %"] = {
     key: 100 * (counted["with two heads"][key] / value - 1)

@@ -115,7 +115,7 @@ from course_lib.training import (
     predict_logits,
 )
 from course_lib.training.averaging import average_weights
-from course_lib.training.loop import Run
+from course_lib.training.loop import TrainingLoop
 
 # %% [markdown]
 # ## Four recipes
@@ -536,7 +536,7 @@ def he_init(value: Node, seed: int) -> nn.Module:
     return model
 
 
-run = Run(
+run = TrainingLoop(
     he_init(network, seed=0), data, RECIPES["szegedy_2016"], default_device(), None
 )
 for batch in (torch.arange(20 * 32) % len(data.train)).split(32):
@@ -812,15 +812,19 @@ table(shown.set_axis(["without batch norm", "with"], axis=1), record=record)
 #
 # Four runs of the network with batch norm, four epochs of 40 steps: with a rate that stays at 0.1 and with one that
 # falls as a cosine, from two first weights each. Every step is logged, and after every epoch both the weights
-# themselves and their running average are judged on the test pictures. `Run` is what `fit` is made of; `after_step` is
+# themselves and their running average are judged on the test pictures. `TrainingLoop` is what `fit` is made of; `after_step` is
 # called after each of its steps.
 
 
 # %%
-def logged(recipe: Recipe, bar: tqdm) -> tuple[pd.DataFrame, pd.DataFrame, Run]:
+def logged(
+    recipe: Recipe, bar: tqdm
+) -> tuple[pd.DataFrame, pd.DataFrame, TrainingLoop]:
     """Loss of each step, and how many were right since the epoch began; judgements
     after each epoch; and the run at its end."""
-    run = Run(he_init(network, recipe.seed), data, recipe, default_device(), None)
+    run = TrainingLoop(
+        he_init(network, recipe.seed), data, recipe, default_device(), None
+    )
     steps, ends = [], []
 
     def after_step() -> None:

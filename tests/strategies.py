@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from course_lib.architecture import Node, avg_pool, batch_norm, branches, conv, max_pool, relu, residual, seq, split
@@ -9,6 +11,7 @@ from course_lib.architecture import Node, avg_pool, batch_norm, branches, conv, 
 WIDTHS = st.integers(1, 5)
 KERNELS = st.one_of(st.integers(1, 5), st.tuples(st.integers(1, 5), st.integers(1, 5)))
 PADDINGS = st.sampled_from(["same", "valid"])
+EPSILONS = st.sampled_from([1e-3, 0.5])  # so different that one in the other's place shows
 STRIDES = st.one_of(st.just(1), st.integers(1, 2), st.tuples(st.integers(1, 2), st.integers(1, 2)))
 
 
@@ -22,6 +25,7 @@ def convolutions(draw: st.DrawFn, stride: object = None, kernels: st.SearchStrat
         norm=draw(st.booleans()),
         bias=draw(st.none() | st.booleans()),
         activation=draw(st.sampled_from(["relu", "linear"])),
+        eps=draw(EPSILONS),
     )
 
 
@@ -32,7 +36,8 @@ def pools(draw: st.DrawFn, pool_stride: object = None) -> Node:
     padding = draw(st.sampled_from(["same", "valid", "ceil"])) if pool_stride is None else "same"
     # An even kernel with "same" padding adds a pixel, which would never match its sibling branches.
     kernel = draw(KERNELS) if pool_stride is None else draw(st.sampled_from([1, 3, 5]))
-    return pool(kernel, stride, padding=padding)
+    counts = {"count_include_pad": draw(st.booleans())} if pool is avg_pool else {}
+    return pool(kernel, stride, padding=padding, **counts)
 
 
 @st.composite
@@ -72,6 +77,14 @@ def splits(draw: st.DrawFn) -> Node:
 
 
 @st.composite
+def grouped(draw: st.DrawFn) -> Node:
+    """A convolution in groups, after one that gives it channels that the groups can share."""
+    groups = draw(st.integers(1, 4))
+    before, after = (groups * draw(st.integers(1, 3)) for _ in range(2))
+    return conv(before, 1) >> replace(draw(convolutions()), channels=after, groups=groups)
+
+
+@st.composite
 def residuals(draw: st.DrawFn, channels: int) -> Node:
     inner = draw(convolutions(stride=1, kernels=st.sampled_from([1, 3]))) >> conv(channels, 1, activation="linear")
     return residual(inner, draw(st.floats(0.1, 1.0)), activation=draw(st.sampled_from(["relu", "linear"])))
@@ -79,10 +92,10 @@ def residuals(draw: st.DrawFn, channels: int) -> Node:
 
 @st.composite
 def architectures(draw: st.DrawFn, max_parts: int = 4) -> Node:
-    """A sequence of convolutions, pools, nested branches, splits and residuals, of mixed strides and paddings."""
+    """A sequence of convolutions, pools, nested branches, splits, groups and residuals, of mixed strides, paddings."""
     parts: list[Node] = []
     for _ in range(draw(st.integers(1, max_parts))):
-        kind = draw(st.sampled_from(["conv", "pool", "branches", "split", "reduction", "residual"]))
+        kind = draw(st.sampled_from(["conv", "pool", "branches", "split", "reduction", "residual", "grouped"]))
         if kind == "conv":
             parts.append(draw(convolutions()))
         elif kind == "pool":
@@ -93,6 +106,8 @@ def architectures(draw: st.DrawFn, max_parts: int = 4) -> Node:
             parts.append(draw(splits()))
         elif kind == "reduction":
             parts.append(draw(reductions()))
+        elif kind == "grouped":
+            parts.append(draw(grouped()))
         else:
             width = draw(WIDTHS)
             parts += [conv(width, 1), draw(residuals(width))]

@@ -8,41 +8,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from course_lib.architecture.input_size import smallest_input
-
-from .counting import LayerCost, TotalCost, cost, layers, out_channels, total
+from .counting import LayerCost, TotalCost, cost, layers, smallest_input, total
 from .drawing import Diagram, diagram
 from .merging import merge, merge_siblings, move_before_pool
-from .rewriting import factorize, parallel_reduction, peel_3x3, rewrite, split_5x5, with_fields
-from .vocabulary import (
-    ArchitectureError,
-    Auxiliary,
-    Branches,
-    Conv,
-    Linear,
-    Node,
-    NormAct,
-    Pool,
-    Residual,
-    Sequence,
+from .nodes.layers import Conv, Dropout, Linear, NormAct, Pool
+from .nodes.node import Auxiliary, Branches, Node, Residual, Sequence, labelled_children, out_channels, seq
+from .nodes.signal import ArchitectureError, shape_text
+from .nodes.words import (
     adaptive_avg_pool,
     auxiliary,
     avg_pool,
     batch_norm,
     branches,
     conv,
-    describe,
+    depthwise_conv,
     dropout,
     global_avg_pool,
-    labelled_children,
     linear,
     local_response_norm,
     max_pool,
     relu,
     residual,
-    seq,
     split,
 )
+from .rewriting import factorize, parallel_reduction, peel_3x3, rewrite, split_5x5, with_fields
 
 if TYPE_CHECKING:
     from .building import build
@@ -53,6 +42,7 @@ __all__ = [
     "Branches",
     "Conv",
     "Diagram",
+    "Dropout",
     "LayerCost",
     "Linear",
     "Node",
@@ -69,7 +59,7 @@ __all__ = [
     "build",
     "conv",
     "cost",
-    "describe",
+    "depthwise_conv",
     "diagram",
     "dropout",
     "factorize",
@@ -89,6 +79,7 @@ __all__ = [
     "residual",
     "rewrite",
     "seq",
+    "shape_text",
     "smallest_input",
     "split",
     "split_5x5",

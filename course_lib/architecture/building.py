@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
-from functools import singledispatch
+from collections.abc import Callable
+from math import prod
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-from course_lib.architecture.input_size import smallest_input
-
-from .counting import out_channels, padding_of, shares, windowed_size
-from .vocabulary import (
-    AdaptiveAvgPool,
-    ArchitectureError,
-    Auxiliary,
-    Branches,
-    Conv,
-    Dropout,
-    Linear,
-    LocalResponseNorm,
-    Node,
-    NormAct,
-    Pool,
-    Residual,
-    Sequence,
-    describe,
-    labelled_children,
-    seq,
-)
-
-# TensorFlow's Inception networks, torchvision and timm all use this epsilon in every batch norm.
-BATCH_NORM_EPS = 1e-3
+from .counting import smallest_input
+from .nodes.layers import AdaptiveAvgPool, Conv, Dropout, Linear, LocalResponseNorm, NormAct, Pool
+from .nodes.node import Auxiliary, Branches, Node, Residual, Sequence, flow, seq
+from .nodes.signal import ArchitectureError, Shape, Signal
 
 _OUTPUTS_TYPES: dict[tuple[str, ...], type] = {}
 
@@ -42,9 +24,9 @@ class ConvUnit(nn.Module):
     def __init__(self, node: Conv, in_channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
-            in_channels, node.channels, node.kernel_size, node.stride, padding_of(node), bias=node.bias
+            in_channels, node.channels, node.kernel_size, node.stride, node.pad, groups=node.groups, bias=node.bias
         )
-        self.bn = nn.BatchNorm2d(node.channels, eps=BATCH_NORM_EPS) if node.norm else nn.Identity()
+        self.bn = nn.BatchNorm2d(node.channels, eps=node.eps) if node.norm else nn.Identity()
         self.activation = _activation(node.activation)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,7 +38,7 @@ class NormActUnit(nn.Module):
 
     def __init__(self, node: NormAct, channels: int) -> None:
         super().__init__()
-        self.bn = nn.BatchNorm2d(channels, eps=BATCH_NORM_EPS) if node.norm else nn.Identity()
+        self.bn = nn.BatchNorm2d(channels, eps=node.eps) if node.norm else nn.Identity()
         # Without batch norm it reads what other layers may read, too, so it must not change it.
         self.activation = _activation(node.activation, inplace=node.norm)
 
@@ -70,18 +52,46 @@ class LinearUnit(nn.Module):
     def __init__(self, node: Linear, in_features: int) -> None:
         super().__init__()
         self.linear = nn.Linear(in_features, node.features, bias=node.bias)
-        self.bn = nn.BatchNorm1d(node.features, eps=BATCH_NORM_EPS) if node.norm else nn.Identity()
+        self.bn = nn.BatchNorm1d(node.features, eps=node.eps) if node.norm else nn.Identity()
         self.activation = _activation(node.activation)
+
+    @classmethod
+    def around(cls, layer: nn.Module) -> LinearUnit:
+        """The unit that flattens for any `layer`, alone, put in the place of a fully connected one."""
+        unit = cls.__new__(cls)
+        nn.Module.__init__(unit)
+        unit.linear, unit.bn, unit.activation = layer, nn.Identity(), nn.Identity()
+        return unit
+
+    @property
+    def in_features(self) -> int:
+        """Of the fully connected layer, as `nn.Linear` names it."""
+        return self.linear.in_features
+
+    @property
+    def out_features(self) -> int:
+        """Of the fully connected layer, as `nn.Linear` names it."""
+        return self.linear.out_features
+
+    @property
+    def weight(self) -> Tensor:
+        """Of the fully connected layer, shape (out_features, in_features)."""
+        return self.linear.weight
+
+    @property
+    def bias(self) -> Tensor | None:
+        """Of the fully connected layer, shape (out_features,)."""
+        return self.linear.bias
 
     def forward(self, x: Tensor) -> Tensor:
         return self.activation(self.bn(self.linear(x.flatten(1))))
 
 
 class LocalResponseNormUnit(nn.LocalResponseNorm):
-    """Local response normalisation, computed in float32: PyTorch has it in no shorter type on CPUs."""
+    """Local response normalisation, computed in float32 or float64: PyTorch has it in no shorter type on CPUs."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.float()).to(x.dtype)
+        return super().forward(_at_least_float32(x)).to(x.dtype)
 
 
 class BranchesModule(nn.Module):
@@ -96,13 +106,10 @@ class BranchesModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.widths is None:
             return torch.cat([path(x) for path in self.children()], dim=1)
-        # A share of the channels has gaps in memory, over which batch norm runs many times slower. What goes on as it
-        # is need not be copied for that: the join copies it.
-        memory_format = torch.channels_last if x.stride(1) == 1 else torch.contiguous_format
-        outputs = []
-        for path, part in zip(self.children(), x.split(self.widths, dim=1), strict=True):
+        shares, outputs = x.split(self.widths, dim=1), []
+        for number, path in enumerate(self.children()):
             goes_on = isinstance(path, nn.Sequential) and not len(path)
-            outputs.append(part if goes_on else path(part.contiguous(memory_format=memory_format)))
+            outputs.append(shares[number] if goes_on else path(_without_gaps(shares[number], x)))
         return torch.cat(outputs, dim=1)
 
 
@@ -131,7 +138,18 @@ class AuxiliaryModule(nn.Module):
         return self.head(x)
 
 
-class Network(nn.Sequential):
+class Chain(nn.Sequential):
+    """Parts one after another. `chain.fc = nn.Linear(chain.fc.in_features, 5)` works as in other networks: what takes
+    the place of a fully connected layer gets its input flattened, too, and its weights keep their names."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        replaced = self.__dict__.get("_modules", {}).get(name)
+        if isinstance(replaced, LinearUnit) and isinstance(value, nn.Module) and not isinstance(value, LinearUnit):
+            value = LinearUnit.around(value)
+        super().__setattr__(name, value)
+
+
+class Network(Chain):
     """What `build` makes of a value. With auxiliary heads it gives, in training, a named tuple (logits, then the heads'
     logits from the deepest up); in eval, and without heads, one tensor.
 
@@ -141,8 +159,8 @@ class Network(nn.Sequential):
         name: of the network, where it has one.
 
     Raises:
-        ArchitectureError: from the call, before anything runs, if the input is not (N, in_channels, height, width) or
-            is too small; the message states the smallest size.
+        ArchitectureError: from the call, before anything runs, if the input is not (N, in_channels, height, width), is
+            too small, or not of the weights' type; the message states the smallest size or the type.
     """
 
     architecture: Sequence | None = None
@@ -152,15 +170,18 @@ class Network(nn.Sequential):
     @classmethod
     def of(cls, value: Sequence, in_channels: int) -> Network:
         """The network of a value, as `build` documents."""
-        network = cls(_children(value, in_channels, None))
+        sequential, _ = _build(value, Signal.of_channels(in_channels), "")
+        network = cls(OrderedDict(sequential.named_children()))
         network.architecture, network.in_channels = value, in_channels
+        # Made before the first call, as torch.compile makes no types.
         _outputs_type(tuple(part.name for part in reversed(value.layers) if isinstance(part, Auxiliary)))
         # Counted once, so that a call compares integers; heads run, and may need more pixels, in training only.
         network._smallest = {heads: smallest_input(value, heads=heads) for heads in (False, True)}
         return network
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        if self.architecture is not None:
+        # What traces the network (torch.fx) gives it something that stands for every input.
+        if self.architecture is not None and not isinstance(x, fx.Proxy):
             self._check_input(x)
         return self._compute(x)
 
@@ -171,132 +192,128 @@ class Network(nn.Sequential):
                 x = part(x)
             elif self.training:
                 heads[name] = part(x)
-        return _outputs_type(tuple(reversed(heads)))(x, *reversed(heads.values())) if heads else x
+        return network_outputs(tuple(reversed(heads)), (x, *reversed(heads.values()))) if heads else x
+
+    def _takes(self, dtype: torch.dtype) -> bool:
+        """Whether the network computes with images of this type."""
+        weight = next(self.parameters(), None)
+        if weight is None or dtype == weight.dtype:
+            return dtype.is_floating_point
+        device = weight.device.type
+        autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        return dtype.is_floating_point and autocast
 
     def _check_input(self, x: Tensor) -> None:
+        name = self.name or "the network"
+        if not isinstance(x, Tensor):
+            raise ArchitectureError(
+                f"{name} takes a PyTorch tensor of images; got a {type(x).__name__}: use torch.as_tensor(...)."
+            )
+        if not self._takes(x.dtype):
+            wanted = next((weight.dtype for weight in self.parameters()), torch.float32)
+            raise ArchitectureError(
+                f"{name} takes images of {wanted}, as its weights are; got {x.dtype}: use images.to({wanted}), "
+                "normalised as in its training."
+            )
         height, width = self._smallest[self.training]
         if x.dim() != 4 or x.shape[1] != self.in_channels or x.shape[2] < height or x.shape[3] < width:
             when = " in training, with its auxiliary heads" if self._smallest[True] != self._smallest[False] else ""
             raise ArchitectureError(
-                f"{self.name or 'the network'} takes images of shape (N, {self.in_channels}, height, width), at least "
-                f"{height}x{width}{when if self.training else ''}; got {tuple(x.shape)}."
+                f"{name} takes images of shape (N, {self.in_channels}, height, width), at least "
+                f"{height}x{width}{when if self.training else ''}; got {tuple(x.shape)}.{self._hint(x)}"
             )
+
+    def _hint(self, x: Tensor) -> str:
+        first = next((part for part in self.modules() if isinstance(part, nn.Conv2d)), None)
+        exchanged = first is not None and x.dim() == 4 and first.in_channels == x.shape[1] != self.in_channels
+        return f" Its first convolution was exchanged: set its in_channels = {x.shape[1]}, too." if exchanged else ""
 
 
 def build(value: Node, in_channels: int) -> Network:
-    """The module that `value` describes, for inputs of shape (N, in_channels, H, W), float32, freshly initialised as
-    PyTorch does by default.
+    """The module that `value` describes, for inputs of shape (N, in_channels, H, W), in PyTorch's default dtype
+    (float32 unless it was set otherwise), freshly initialised as PyTorch does by default.
 
     Parts keep their names, so `cost(value, shape).index` are the names of its submodules.
 
     Raises:
-        ArchitectureError: if parts cannot follow one another whatever the input's size.
+        ArchitectureError: if parts cannot follow one another whatever the input's size, naming the part and what would
+            fit.
     """
     return Network.of(seq(value), in_channels)
+
+
+def network_outputs(heads: tuple[str, ...], values: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The named tuple of logits and the logits of `heads`. It pickles as a call of this function, which torch.load
+    takes for safe, as it runs nothing from the file."""
+    return _outputs_type(heads)(*values)
 
 
 def _outputs_type(heads: tuple[str, ...]) -> type:
     # Not functools.cache, which torch.compile warns of.
     if heads not in _OUTPUTS_TYPES:
-        _OUTPUTS_TYPES[heads] = namedtuple("NetworkOutputs", ("logits", *heads))
+        kind = namedtuple("NetworkOutputs", ("logits", *heads))
+        kind.__reduce__ = lambda outputs: (network_outputs, (outputs._fields[1:], tuple(outputs)))
+        _OUTPUTS_TYPES[heads] = kind
     return _OUTPUTS_TYPES[heads]
 
 
-def _children(node: Node, in_channels: int, grid: tuple[int, int] | None) -> OrderedDict[str, nn.Module]:
-    """Modules of a sequence's parts by name; `grid` is their input's size where it is known, as after an adaptive
-    pool."""
-    built = OrderedDict()
-    for name, part in labelled_children(node):
-        built[name] = _build(part, in_channels, grid)
-        in_channels = out_channels(part, in_channels)
-        grid = _known_grid(part, grid)
-    return built
+torch.serialization.add_safe_globals([network_outputs])
 
 
-def _known_grid(node: Node, grid: tuple[int, int] | None) -> tuple[int, int] | None:
-    if isinstance(node, AdaptiveAvgPool):
-        return node.grid
-    if isinstance(node, Linear):
-        return (1, 1)
-    if isinstance(node, Conv | Pool):
-        return grid and windowed_size(node, grid)
-    if isinstance(node, Sequence):
-        for part in node.layers:
-            grid = _known_grid(part, grid)
-        return grid
-    return grid if isinstance(node, Dropout | NormAct | LocalResponseNorm | Auxiliary) else None
+def _build(node: Node, signal: Signal, path: str) -> tuple[nn.Module, Signal]:
+    """The module of a part that `signal` comes into, and what comes out of it."""
+    built: OrderedDict[str, nn.Module] = OrderedDict()
 
+    def follow(part: Node, before: Signal, part_path: str) -> Signal:
+        built[part_path.rpartition(".")[2]], after = _build(part, before, part_path)
+        return after
 
-@singledispatch
-def _build(node: Node, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    raise TypeError(f"build knows no {type(node).__name__}")
-
-
-@_build.register
-def _(node: Sequence, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return nn.Sequential(_children(node, in_channels, grid))
-
-
-@_build.register
-def _(node: Branches, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    paths = zip(labelled_children(node), shares(node, in_channels), strict=True)
-    return BranchesModule(OrderedDict((name, _build(path, width, grid)) for (name, path), width in paths), node.widths)
-
-
-@_build.register
-def _(node: Residual, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return ResidualModule(_build(node.inner, in_channels, grid), node)
-
-
-@_build.register
-def _(node: Auxiliary, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return AuxiliaryModule(_build(node.head, in_channels, grid), node.weight)
-
-
-@_build.register
-def _(node: Conv, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return ConvUnit(node, in_channels)
-
-
-@_build.register
-def _(node: NormAct, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return NormActUnit(node, in_channels)
-
-
-@_build.register
-def _(node: Linear, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    if grid is None:
+    end = flow(node, signal, path, follow)
+    if isinstance(node, Linear) and None in signal.shape:
         raise ArchitectureError(
-            f"{node.name or describe(node)}: the size of its input is not fixed; put global_avg_pool() or "
+            f"{path}: the size of the input of '{node.describe()}' is not fixed; put global_avg_pool() or "
             "adaptive_avg_pool(...) before it."
         )
-    return LinearUnit(node, in_channels * grid[0] * grid[1])
+    return MODULES[type(node)](node, signal.shape, built), end
 
 
-@_build.register
-def _(node: Pool, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    ceil_mode, padding = node.padding == "ceil", padding_of(node)
+def _pool(node: Pool) -> nn.Module:
+    window = (node.kernel_size, node.stride, node.pad)
     if node.kind == "max":
-        return nn.MaxPool2d(node.kernel_size, node.stride, padding, ceil_mode=ceil_mode)
-    return nn.AvgPool2d(
-        node.kernel_size, node.stride, padding, ceil_mode=ceil_mode, count_include_pad=node.count_include_pad
-    )
+        return nn.MaxPool2d(*window, ceil_mode=node.padding == "ceil")
+    return nn.AvgPool2d(*window, ceil_mode=node.padding == "ceil", count_include_pad=node.count_include_pad)
 
 
-@_build.register
-def _(node: AdaptiveAvgPool, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return nn.AdaptiveAvgPool2d(node.grid)
-
-
-@_build.register
-def _(node: Dropout, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return nn.Dropout(node.p)
-
-
-@_build.register
-def _(node: LocalResponseNorm, in_channels: int, grid: tuple[int, int] | None) -> nn.Module:
-    return LocalResponseNormUnit(node.size)
+# The module that each kind of part becomes, for inputs of `shape` and with its own `parts` already built.
+MODULES: dict[type[Node], Callable[[Any, Shape, OrderedDict[str, nn.Module]], nn.Module]] = {
+    Sequence: lambda node, shape, parts: Chain(parts),
+    Branches: lambda node, shape, parts: BranchesModule(parts, node.widths),
+    Residual: lambda node, shape, parts: ResidualModule(parts["inner"], node),
+    Auxiliary: lambda node, shape, parts: AuxiliaryModule(parts["head"], node.weight),
+    Conv: lambda node, shape, parts: ConvUnit(node, shape[0]),
+    NormAct: lambda node, shape, parts: NormActUnit(node, shape[0]),
+    Linear: lambda node, shape, parts: LinearUnit(node, prod(shape)),
+    Pool: lambda node, shape, parts: _pool(node),
+    AdaptiveAvgPool: lambda node, shape, parts: nn.AdaptiveAvgPool2d(node.grid),
+    Dropout: lambda node, shape, parts: nn.Dropout(node.p),
+    LocalResponseNorm: lambda node, shape, parts: LocalResponseNormUnit(node.size),
+}
 
 
 def _activation(name: str, inplace: bool = True) -> nn.Module:
     return nn.ReLU(inplace) if name == "relu" else nn.Identity()
+
+
+# What depends on the tensor itself is one step of its own where torch.fx traces a network.
+
+
+@fx.wrap
+def _without_gaps(part: Tensor, x: Tensor) -> Tensor:
+    """A copy of a share of x's channels. The share has gaps in memory, over which batch norm runs many times slower;
+    what goes on as it is need not be copied for that: the join copies it."""
+    return part.contiguous(memory_format=torch.channels_last if x.stride(1) == 1 else torch.contiguous_format)
+
+
+@fx.wrap
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -10,19 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import groupby, pairwise
 
-from .rewriting import rewrite, with_children
-from .vocabulary import (
-    Branches,
-    Conv,
-    Linear,
-    Node,
-    NormAct,
-    Pool,
-    Sequence,
-    labelled_children,
-    seq,
-    split,
-)
+from .nodes.layers import Conv, Layer, NormAct, Pool
+from .nodes.node import Branches, Node, Sequence, labelled_children, seq
+from .nodes.words import split
+from .rewriting import rewrite
 
 
 def merge(value: Node) -> Node:
@@ -44,8 +35,8 @@ def join_norms(value: Node) -> Node:
         ends = [_ending(path) for path in node.paths]
         if not all(isinstance(end, Conv | NormAct) and end.activation == "relu" for end in ends):
             return node
-        norm = all(end.norm for end in ends)
-        after = NormAct(norm, "relu", origin=_origin(ends) if norm else ())
+        norm = all(end.norm for end in ends) and len({end.eps for end in ends}) == 1
+        after = NormAct(norm, "relu", ends[0].eps, origin=_origin(ends)) if norm else NormAct(False, "relu")
         joined = replace(node, paths=tuple(_without_ending(path, norm) for path in node.paths), name="")
         return replace(seq(joined, after), name=node.name)
 
@@ -87,9 +78,9 @@ def merge_siblings(value: Node, *, alike: bool = False) -> Node:
         """Equal for neighbouring paths whose first layers can become one."""
         index, path = numbered
         conv = _opening(path)
-        if not isinstance(conv, Conv) or not _is_pointwise(conv):
+        if not isinstance(conv, Conv) or not conv.mixes_channels:
             return (index,)
-        return ("1x1", conv.stride, conv.bias, *((conv.norm, conv.activation) if alike else ()))
+        return ("1x1", conv.stride, conv.bias, *((conv.norm, conv.activation, conv.eps) if alike else ()))
 
     def rule(node: Node, in_channels: int | None) -> Node:
         if not isinstance(node, Branches) or node.widths:
@@ -117,26 +108,22 @@ def origins(value: Node, by: Callable[[Node], Node] = merge) -> dict[str, tuple[
     }
 
 
-def weighted_layers(value: Node, path: str = "") -> Iterator[tuple[str, Conv | Linear | NormAct]]:
+def weighted_layers(value: Node, path: str = "") -> Iterator[tuple[str, Layer]]:
     """The layers of `value` that hold weights, with their names in the module that `build` makes."""
     for label, child in labelled_children(value if path else seq(value)):
         yield from weighted_layers(child, f"{path}.{label}" if path else label)
-    if modules_of(value) and path:
+    if path and modules_of(value):
         yield path, value
 
 
-def modules_of(layer: Node) -> list[str]:
-    """The modules inside a built layer that hold weights: the convolution or fully connected layer, and batch norm."""
-    if isinstance(layer, Conv):
-        return ["conv"] + ["bn"] * layer.norm
-    if isinstance(layer, Linear):
-        return ["linear"] + ["bn"] * layer.norm
-    return ["bn"] if isinstance(layer, NormAct) and layer.norm else []
+def modules_of(node: Node) -> tuple[str, ...]:
+    """The modules inside a built part that hold weights: the convolution or fully connected layer, and batch norm."""
+    return node.weighted if isinstance(node, Layer) else ()
 
 
 def _commute(pool: Node, conv: Node) -> bool:
     """Whether a convolution after a pool gives the same before it, at the same cost."""
-    if not (isinstance(pool, Pool) and isinstance(conv, Conv) and _is_pointwise(conv) and conv.stride == (1, 1)):
+    if not (isinstance(pool, Pool) and isinstance(conv, Conv) and conv.mixes_channels and conv.stride == (1, 1)):
         return False
     keeps_grid = pool.stride == (1, 1) and pool.padding == "same" and all(size % 2 for size in pool.kernel_size)
     return pool.kind == "avg" and keeps_grid and not (conv.bias and pool.count_include_pad)
@@ -147,7 +134,7 @@ def _merged(paths: list[Node]) -> Sequence:
     follows in each path on its share of the channels."""
     convs = [_opening(path) for path in paths]
     rests = [_rest(path) for path in paths]
-    if len({(conv.norm, conv.activation) for conv in convs}) > 1:
+    if len({(conv.norm, conv.activation, conv.eps) for conv in convs}) > 1:
         rests = [replace(seq(_after(conv), rest), name=rest.name) for conv, rest in zip(convs, rests, strict=True)]
         convs = [_bare(conv) for conv in convs]
     widths = tuple(conv.channels for conv in convs)
@@ -185,18 +172,14 @@ def _after(conv: Conv) -> Node:
     """What `_bare` takes from a convolution, as a layer of its own."""
     if not conv.norm and conv.activation == "linear":
         return seq()
-    return NormAct(conv.norm, conv.activation, origin=conv.origin if conv.norm else ())
+    return NormAct(conv.norm, conv.activation, conv.eps, origin=conv.origin if conv.norm else ())
 
 
 def _origin(layers: list[Conv] | tuple[Conv, ...]) -> tuple[str, ...]:
     return tuple(origin for layer in layers for origin in layer.origin)
 
 
-def _is_pointwise(conv: Conv) -> bool:
-    return conv.kernel_size == (1, 1)
-
-
 def _with_origins(node: Node, path: str) -> Node:
     """`node`, in which every layer with weights has its own path as its origin."""
     children = [_with_origins(child, f"{path}.{label}" if path else label) for label, child in labelled_children(node)]
-    return with_children(replace(node, origin=(path,)) if modules_of(node) else node, children)
+    return (replace(node, origin=(path,)) if modules_of(node) else node).with_parts(children)

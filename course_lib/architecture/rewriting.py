@@ -5,32 +5,19 @@ A rewrite leaves alone what it does not concern, so it applies to one convolutio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .counting import out_channels
-from .vocabulary import (
-    Activation,
-    ArchitectureError,
-    Auxiliary,
-    Branches,
-    Conv,
-    Node,
-    Pool,
-    Residual,
-    Sequence,
-    branches,
-    conv,
-    describe,
-    labelled_children,
-    seq,
-)
+from .nodes.layers import Conv, Pool
+from .nodes.node import Activation, Branches, Node, Sequence, end_of, out_channels
+from .nodes.signal import ArchitectureError, Signal
+from .nodes.words import branches, conv
 
-Rule = Callable[[Node, int | None], Node]
+RewriteRule = Callable[[Node, int | None], Node]
 
 
-def rewrite(value: Node, rule: Rule, in_channels: int | None = None) -> Node:
+def rewrite(value: Node, rule: RewriteRule, in_channels: int | None = None) -> Node:
     """`value` with `rule(part, in_channels)` in place of every part, from the inside out.
 
     Args:
@@ -41,35 +28,18 @@ def rewrite(value: Node, rule: Rule, in_channels: int | None = None) -> Node:
     Returns:
         The new value. A part that became a sequence is unrolled into the sequence around it and keeps its own name, if
         it had one.
+
+    Raises:
+        ArchitectureError: if `value` is none.
     """
-    if isinstance(value, Sequence):
-        parts = []
-        for part in value.layers:
-            parts.append(rewrite(part, rule, in_channels))
-            in_channels = _channels_after(parts[-1], in_channels)
-        value = replace(seq(*parts), name=value.name)
-    elif isinstance(value, Branches):
-        shares = value.widths or [in_channels] * len(value.paths)
-        paths = zip(value.paths, shares, strict=True)
-        value = with_children(value, [rewrite(path, rule, share) for path, share in paths])
-    else:
-        value = with_children(value, [rewrite(part, rule, in_channels) for _, part in labelled_children(value)])
-    return rule(value, in_channels)
-
-
-def with_children(value: Node, children: Iterable[Node]) -> Node:
-    """`value` with other direct parts, in the order of `labelled_children`; a value without parts stays."""
-    if isinstance(value, Sequence):
-        return replace(value, layers=tuple(children))
-    if isinstance(value, Branches):
-        return replace(value, paths=tuple(children))
-    if isinstance(value, Residual):
-        (inner,) = children
-        return replace(value, inner=inner)
-    if isinstance(value, Auxiliary):
-        (head,) = children
-        return replace(value, head=head)
-    return value
+    if not isinstance(value, Node):
+        raise ArchitectureError(f"a rewrite takes a value such as conv(64, 3) first; got {value!r}.")
+    signal, parts, ends = Signal.of_channels(in_channels), [], []
+    for number, part in enumerate(value.parts):
+        before = value.start(number, signal, ends)
+        parts.append(rewrite(part, rule, before.channels))
+        ends.append(end_of(parts[-1], before))
+    return rule(value.with_parts(parts), in_channels)
 
 
 def with_fields(value: Node, kind: type[Node], **fields: Any) -> Node:
@@ -88,7 +58,7 @@ def peel_3x3(value: Node, kernel_size: int, *, between: Activation = "relu") -> 
     Raises:
         ArchitectureError: if `kernel_size` is even or below 5, for which no such pair exists.
     """
-    if kernel_size < 5 or kernel_size % 2 == 0:
+    if not hasattr(kernel_size, "__index__") or kernel_size < 5 or kernel_size % 2 == 0:
         raise ArchitectureError(f"peel_3x3: needs an odd kernel_size of at least 5, such as 5 or 7; got {kernel_size}.")
     inner = kernel_size - 2
 
@@ -107,9 +77,8 @@ def split_5x5(value: Node, *, between: Activation = "relu") -> Node:
     return peel_3x3(value, 5, between=between)
 
 
-def factorize(kernel_size: int, *, between: Activation = "relu", first: str = "row") -> Callable[[Node], Node]:
-    """The rewrite that turns every nxn convolution into 1xn and nx1 (v3 paper, section 3.2, figure 3), n =
-    `kernel_size`.
+def factorize(value: Node, kernel_size: int, *, between: Activation = "relu", first: str = "row") -> Node:
+    """Every nxn convolution becomes 1xn and nx1 (v3 paper, section 3.2, figure 3), n = `kernel_size`.
 
     The first of the pair keeps the channels that come in, as in the paper's figure 6; where those depend on the
     network's input it already has the channels that go out. Each takes the stride along its own direction, so the
@@ -122,7 +91,7 @@ def factorize(kernel_size: int, *, between: Activation = "relu", first: str = "r
     Raises:
         ArchitectureError: if `kernel_size` is below 2 or `first` is neither "row" nor "column".
     """
-    if kernel_size < 2:
+    if not hasattr(kernel_size, "__index__") or kernel_size < 2:
         raise ArchitectureError(f"factorize: a kernel_size of at least 2 can be factorised; got {kernel_size}.")
     if first not in ("row", "column"):
         raise ArchitectureError(f"factorize: first must be 'row' or 'column'; got {first!r}.")
@@ -137,7 +106,7 @@ def factorize(kernel_size: int, *, between: Activation = "relu", first: str = "r
         )
         return (opening >> replace(node, kernel_size=last_kernel, stride=last_stride, name="")).named(node.name)
 
-    return lambda value: rewrite(value, rule)
+    return rewrite(value, rule)
 
 
 def parallel_reduction(value: Node) -> Node:
@@ -161,7 +130,7 @@ def parallel_reduction(value: Node) -> Node:
                 parts.append(_beside_convolution(part, in_channels))
             else:
                 parts.append(part)
-            in_channels = _channels_after(parts[-1], in_channels)
+            in_channels = out_channels(parts[-1], in_channels)
         return replace(node, layers=tuple(parts))
 
     return rewrite(value, rule)
@@ -174,8 +143,8 @@ def _is_strided_max_pool(node: Node) -> bool:
 def _beside_convolution(pool: Pool, channels: int | None) -> Node:
     if channels is None:
         raise ArchitectureError(
-            f"parallel_reduction: the channels that reach {pool.name or describe(pool)} depend on the network's input; "
-            "put a convolution before it."
+            f"parallel_reduction: the channels that reach {pool.name or pool.describe()} depend on the network's "
+            "input; put a convolution before it."
         )
     # A convolution cannot hang over the edge as a "ceil" pool does, so both pad alike.
     pool = replace(pool, padding="valid" if pool.padding == "valid" else "same")
@@ -185,12 +154,3 @@ def _beside_convolution(pool: Pool, channels: int | None) -> Node:
 
 def _is_square(node: Node, kernel_size: int) -> bool:
     return isinstance(node, Conv) and node.kernel_size == (kernel_size, kernel_size)
-
-
-def _channels_after(part: Node, in_channels: int | None) -> int | None:
-    """Output channels of `part`; None where they depend on unknown input channels."""
-    if in_channels is not None:
-        return out_channels(part, in_channels)
-    # Probing with two widths tells whether the input's width reaches the output.
-    probes = {out_channels(part, width) for width in (1, 2)}
-    return probes.pop() if len(probes) == 1 else None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from course_lib.architecture import ArchitectureError, cost, smallest_input, total
-from course_lib.models import architecture, entry, trunk
+from course_lib.architecture import ArchitectureError, cost, shape_text, smallest_input, total
+from course_lib.models import entry, network, trunk
 
-from .text import input_shape, option, shape_text
+from .text import input_shape, option
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Prints the table and the totals."""
     known = entry(arguments.name)
     classes = known.num_classes if arguments.classes is None else arguments.classes
-    value = architecture(arguments.name, classes, arguments.aux, **dict(arguments.option))
+    value = network(arguments.name, classes, arguments.aux, **dict(arguments.option))
     shape = arguments.input or known.input_shape
     smallest = smallest_input(value)
     if shape[1] < smallest[0] or shape[2] < smallest[1]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from course_lib.architecture import smallest_input, total
-from course_lib.models import architecture, entry, list_models, trunk
-
-from .text import shape_text
+from course_lib.architecture import shape_text, smallest_input, total
+from course_lib.models import entry, list_models, network, trunk
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -31,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _row(name: str) -> dict[str, str | int]:
     known = entry(name)
-    value = architecture(name, known.num_classes)
+    value = network(name, known.num_classes)
     cost = total(value, known.input_shape)
     return {
         "name": name,
@@ -48,6 +46,6 @@ def _row(name: str) -> dict[str, str | int]:
 
 def _heads_text(name: str) -> str:
     known = entry(name)
-    plain, headed = (architecture(name, known.num_classes, aux) for aux in (False, True))
+    plain, headed = (network(name, known.num_classes, aux) for aux in (False, True))
     params = total(headed, known.input_shape).params - total(plain, known.input_shape).params
     return f"{len(headed.layers) - len(plain.layers)} (+{params:,})"

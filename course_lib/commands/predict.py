@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .images import load_run, plain_errors
+from .saved_models import load_saved_model
+from .text import path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,9 +26,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "was trained on, and made grey for a network of grey images.",
         epilog="example: python -m course_lib predict cat.jpg dog.png --run runs/cifar",
     )
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="a PNG or JPEG file")
     parser.add_argument(
-        "--run", dest="folder", type=Path, required=True, metavar="RUN", help="the folder given to `train` as --out"
+        "images", nargs="+", type=path, metavar="IMAGE", help="a PNG, JPEG, WebP, BMP, GIF or TIFF file"
+    )
+    parser.add_argument(
+        "--run", dest="folder", type=path, required=True, metavar="RUN", help="the folder given to `train` as --out"
     )
     parser.set_defaults(run=run)
 
@@ -38,13 +41,16 @@ def run(arguments: argparse.Namespace) -> None:
 
     from course_lib.training import default_device, predict_logits
 
-    with plain_errors():
-        saved = load_run(arguments.folder)
-        images = torch.stack([_read(path, saved) for path in arguments.images])
-    probabilities = predict_logits(saved.network().to(default_device()), images, saved).softmax(1)
+    saved = load_saved_model(arguments.folder)
+    images = torch.stack([_read(image, saved) for image in arguments.images])
+    logits = predict_logits(saved.network().to(default_device()), images, saved)
+    for image, row in zip(arguments.images, logits, strict=True):
+        if not row.isfinite().all():
+            raise ValueError(f"the model in {arguments.folder} gives no finite numbers for {image}; train it again.")
+    probabilities = logits.softmax(1)
     best = probabilities.topk(min(SHOWN, len(saved.classes)))
-    for path, shares, labels in zip(arguments.images, best.values, best.indices, strict=True):
-        print(path)
+    for image, shares, labels in zip(arguments.images, best.values, best.indices, strict=True):
+        print(image)
         for share, label in zip(shares.tolist(), labels.tolist(), strict=True):
             print(f"  {share:6.1%}  {saved.classes[label]}")
 
@@ -54,7 +60,7 @@ def _read(path: Path, saved: SavedModel) -> Tensor:
     import torch
     from torchvision.transforms.functional import rgb_to_grayscale
 
-    from course_lib.datasets.image_folder import read_image
+    from course_lib.datasets.image_files import read_image
 
     image = torch.from_numpy(read_image(str(path), saved.image_shape[1:]))
     return rgb_to_grayscale(image) if saved.image_shape[0] == 1 else image

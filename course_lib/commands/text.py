@@ -1,15 +1,14 @@
-"""Shapes and options as people write them."""
+"""Shapes, options and paths as people write them."""
 
 from __future__ import annotations
 
 import argparse
 import ast
 import re
+from pathlib import Path
 
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """(3, 299, 299) as "3x299x299"."""
-    return "x".join(map(str, shape))
+from course_lib.errors import CourseError
+from course_lib.files import expand_home
 
 
 def input_shape(text: str) -> tuple[int, int, int]:
@@ -30,3 +29,11 @@ def option(text: str) -> tuple[str, object]:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
         return name, value
+
+
+def path(text: str) -> Path:
+    """A path, a leading ~ replaced by the home folder, for an argument parser: shells leave it in --out=~/run."""
+    try:
+        return expand_home(text)
+    except CourseError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

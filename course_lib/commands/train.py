@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .images import MODEL_FILE, add_data_arguments, load_data, plain_errors
-from .text import option
+from course_lib.errors import CourseError
+
+from .data_arguments import add_data_arguments, load_data
+from .saved_models import save_model
+from .text import option, path
 
 if TYPE_CHECKING:
     from course_lib.datasets import ImageData
-    from course_lib.training import Recipe
+    from course_lib.training import Checkpoints, Recipe
 
 EPILOG = """\
 examples:
@@ -21,9 +25,10 @@ examples:
   python -m course_lib train inception_v3 --aux --data voc_crops --root ~/data/VOCdevkit --image-size 299x299 \\
       --recipe adam_steps --set label_smoothing=0.1 --out runs/voc
 
-The same command goes on from the last checkpoint of a run that was stopped, killed or out of power. A checkpoint is
-written after each epoch, and after the step in work when the process gets the signal USR1 (kill -USR1 PID). In the
-folder of --out are, at the end, model.pt for `evaluate` and `predict`, history.csv, and checkpoints/.
+The same command goes on from the last checkpoint of a run that was stopped, killed or out of power; another network,
+recipe, number format (--float32) or other images are refused. A checkpoint is written after each epoch, and after the
+step in work when the process gets the signal USR1 (kill -USR1 PID). In the folder of --out, which one process at a time
+has, are, at the end, model.pt for `evaluate` and `predict`, history.csv, and checkpoints/.
 
 Several GPUs of one machine:
   torchrun --standalone --nproc-per-node 4 -m course_lib train ...
@@ -64,7 +69,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--set", action="append", type=option, default=[], metavar="FIELD=VALUE",
         help="any other field of the recipe, such as learning_rate=0.05; may be repeated",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the run writes its files")
+    parser.add_argument("--out", type=path, required=True, metavar="FOLDER", help="where the run writes its files")
     parser.add_argument("--tensorboard", action="store_true", help="also write TensorBoard's scalars to FOLDER/events")
     parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda, mps; default the fastest there is")
     parser.add_argument("--float32", action="store_true", help="not bfloat16, where the hardware has it")
@@ -72,20 +77,59 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Trains, and saves the model."""
-    from course_lib.training.distributed import process_group
+    """Trains, and saves the model. What can be refused is refused before the images are read."""
+    from course_lib.files import folder_lock
+    from course_lib.training import Checkpoints
+    from course_lib.training.distributed import process_group, rank
+    from course_lib.training.machine import find_device
 
     recipe = _recipe(arguments)
-    with plain_errors(), process_group():
+    find_device(arguments.device)
+    _check_network(arguments)
+    store = Checkpoints(arguments.out / "checkpoints")
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, lambda *_: store.request())
+    with process_group(), folder_lock(arguments.out) if rank() == 0 else contextlib.nullcontext():
         data = load_data(arguments)
-        _train(arguments, recipe, data.hold_out(arguments.hold_out) if arguments.hold_out is not None else data)
+        held_out = arguments.hold_out is not None
+        _train(arguments, recipe, data.hold_out(arguments.hold_out) if held_out else data, store)
 
 
-def _train(arguments: argparse.Namespace, recipe: Recipe, data: ImageData) -> None:
+def _check_network(arguments: argparse.Namespace) -> None:
+    """ValueError for a name or an option that is none, or for more parameters than the machine's memory holds."""
+    import torch
+
+    from course_lib.architecture import build
+    from course_lib.models import network
+
+    value = network(arguments.model, 2, arguments.aux, **dict(arguments.option))
+    try:
+        with torch.device("meta"):
+            parameters = sum(parameter.numel() for parameter in build(value, 3).parameters())
+    except (OverflowError, RuntimeError, ValueError):  # torch's, of sizes beyond 64 bits
+        parameters = 2**63
+    # As many gradients as weights, and at least one number more for each in optimizer or average.
+    if parameters * 4 * 3 > _memory():
+        raise CourseError(
+            f"{arguments.model} with these options has {parameters:,} parameters, too many to train in this machine's "
+            f"memory of {_memory() / 2**30:.0f} GiB; choose smaller options."
+        )
+
+
+def _memory() -> float:
+    """Bytes of the machine's memory; infinite where it does not say."""
+    names = ("SC_PAGE_SIZE", "SC_PHYS_PAGES")
+    if not hasattr(os, "sysconf") or not all(name in os.sysconf_names for name in names):
+        return float("inf")
+    page, pages = map(os.sysconf, names)
+    return page * pages
+
+
+def _train(arguments: argparse.Namespace, recipe: Recipe, data: ImageData, store: Checkpoints) -> None:
     import torch
 
     from course_lib.models import create_model
-    from course_lib.training import Checkpoints, fit
+    from course_lib.training import fit
     from course_lib.training.distributed import rank
     from course_lib.training.saved_model import SavedModel
 
@@ -93,9 +137,6 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: ImageData) -> No
     torch.manual_seed(recipe.seed)
     channels = data.train.images.shape[1]
     model = create_model(arguments.model, len(data.classes), arguments.aux, in_channels=channels, **options)
-    store = Checkpoints(out / "checkpoints")
-    if hasattr(signal, "SIGUSR1"):
-        signal.signal(signal.SIGUSR1, lambda *_: store.request())
     history = fit(
         model,
         data,
@@ -109,10 +150,10 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: ImageData) -> No
     if len(history) < recipe.epochs:
         raise SystemExit(130)  # fit has said that it was interrupted
     if rank() == 0:
-        SavedModel.of(model, arguments.aux, options, data).save(out / MODEL_FILE)
+        saved = save_model(SavedModel.of(model, arguments.aux, options, data), out)
         last = history.iloc[-1]
         judged = "test" if arguments.hold_out is None else "held-out"
-        print(f"{judged} accuracy {last.test_accuracy:.2%}, loss {last.test_loss:.4f}; saved {out / MODEL_FILE}")
+        print(f"{judged} accuracy {last.test_accuracy:.2%}, loss {last.test_loss:.4f}; saved {saved}")
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:

@@ -5,6 +5,7 @@ from pathlib import Path
 from course_lib.datasets.embedded import load_embedded
 from course_lib.datasets.errors import DatasetError
 from course_lib.datasets.images import ImageData, Split
+from course_lib.whole_numbers import whole_number
 
 __all__ = ["DATASETS", "DatasetError", "ImageData", "Split", "load"]
 
@@ -27,7 +28,8 @@ def load(
         name: "fashion_mnist", without `root`: the embedded 10,000 training and 2,000 test images, (1, 28, 28);
             with `root`: all 60,000 and 10,000, from the IDX files in `root`/FashionMNIST/raw or `root`.
             "cifar10": 50,000 and 10,000 images, (3, 32, 32), from `root`/cifar-10-batches-py.
-            "image_folder": the RGB images in `root`/train/<class>/ and `root`/test/<class>/ (.png, .jpg, .jpeg).
+            "image_folder": the RGB images in `root`/train/<class>/ and `root`/test/<class>/ (PNG, JPEG, WebP, BMP, GIF
+            and TIFF; what is transparent is laid on white). Images left out are counted in one warning.
             "voc_crops": the objects of PASCAL VOC 2007 and 2012, cut out of the photographs, from `root`, which is or
             holds VOCdevkit: both years' trainval lists to train, VOC2007's test list to test.
         root: folder of the files; a leading ~ is the home folder.
@@ -45,7 +47,8 @@ def load(
         DatasetError: an unknown name, an argument that does not go with it, or files that cannot be had. The message
             names the path and the remedy.
     """
-    _check_arguments(name, root, download, image_size)
+    _check_arguments(name, root, download)
+    size = _checked_size(name, image_size)
     _check_options(name, options)
     if root is None:
         return load_embedded()
@@ -62,26 +65,31 @@ def load(
     if name == "voc_crops":
         from course_lib.datasets.voc_crops import VocOptions, load_voc_crops
 
-        return load_voc_crops(folder, image_size, VocOptions(**options))
+        return load_voc_crops(folder, size, VocOptions(**options))
     from course_lib.datasets.image_folder import load_image_folder
 
-    return load_image_folder(folder, image_size)
+    return load_image_folder(folder, size)
 
 
-def _check_arguments(name: str, root: str | Path | None, download: bool, image_size: tuple[int, int] | None) -> None:
+def _check_arguments(name: str, root: str | Path | None, download: bool) -> None:
     if name not in DATASETS:
         raise DatasetError(f"Unknown data set {name!r}; choose one of {', '.join(DATASETS)}.")
     if root is None and (name != "fashion_mnist" or download):
         raise DatasetError(f"{name} needs root=, the folder that holds its files or is to receive them.")
     if download and name in RESIZED:
         raise DatasetError(f"{name} cannot be downloaded; leave download out and put the images into root.")
+
+
+def _checked_size(name: str, image_size: tuple[int, int] | None) -> tuple[int, int] | None:
+    """The size as two ints, whichever whole numbers it was given in."""
     if image_size is None:
-        return
+        return None
     if name not in RESIZED:
         raise DatasetError(f"{name} has one image size; leave image_size out, it is for {' and '.join(RESIZED)}.")
-    is_pair = isinstance(image_size, tuple) and len(image_size) == 2
-    if not is_pair or not all(isinstance(side, int) and side > 0 for side in image_size):
+    sides = [whole_number(side) for side in image_size] if isinstance(image_size, tuple) else []
+    if len(sides) != 2 or not all(side is not None and side > 0 for side in sides):
         raise DatasetError(f"image_size is {image_size!r}; give (height, width), two whole numbers above zero.")
+    return sides[0], sides[1]
 
 
 def _check_options(name: str, options: dict[str, bool]) -> None:

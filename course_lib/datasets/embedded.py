@@ -1,4 +1,4 @@
-"""The Fashion-MNIST images that come with the course, in data/fashion_mnist (see its DATASHEET.md)."""
+"""The Fashion-MNIST images that come with the course, data/fashion_mnist (see its DATASHEET.md)."""
 
 import hashlib
 import io
@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from course_lib.data_files import data_folder, how_to_restore
 from course_lib.datasets.errors import DatasetError
 from course_lib.datasets.images import ImageData, Split
 
-FOLDER = Path(__file__).resolve().parents[2] / "data" / "fashion_mnist"
+FOLDER = data_folder("fashion_mnist")
 ARCHIVE_NAME = "fashion_mnist.npz"
 CHECKSUM_NAME = "SHA256SUMS"
 
@@ -26,7 +27,7 @@ def load_embedded(folder: Path = FOLDER) -> ImageData:
     if hashlib.sha256(content).hexdigest() != recorded[:64].decode("ascii", "replace"):
         raise DatasetError(
             f"{folder / ARCHIVE_NAME} is truncated or changed: its SHA-256 is not the one in {CHECKSUM_NAME}; "
-            "restore both with `git checkout -- data/fashion_mnist`."
+            f"{how_to_restore(folder)}."
         )
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         train, test = (
@@ -45,6 +46,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DatasetError(
-            f"Cannot read {path}: {error.strerror}; the embedded images live in the course's repository: install "
-            "from a clone with `pip install -e .`, or pass root= with the folder of the full data set."
+            f"Cannot read {path}: {error.strerror}; {how_to_restore(path)}, or pass root= with the folder of the full "
+            "data set."
         ) from error

@@ -11,6 +11,7 @@ import numpy as np
 from course_lib.datasets.errors import DatasetError
 
 _UINT8 = 8
+_MAX_DIMENSIONS = 32  # as many as every version of NumPy has
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -23,7 +24,8 @@ def read_idx(path: Path) -> np.ndarray:
         uint8 array of the shape in the header; writable.
 
     Raises:
-        DatasetError: the file cannot be read, is not IDX of uint8, or holds more or fewer bytes than its header says.
+        DatasetError: the file cannot be read, is not IDX of uint8, holds more or fewer bytes than its header says, or
+            its header gives a shape that no array has.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
@@ -34,10 +36,14 @@ def read_idx(path: Path) -> np.ndarray:
         raise DatasetError(f"Cannot read {path}: {error.strerror}; check the path and its permissions.") from error
     if len(content) < 4 or content[:3] != bytes([0, 0, _UINT8]):
         raise DatasetError(f"{path} does not begin as an IDX file of unsigned bytes; replace it by a fresh copy.")
+    if not 1 <= content[3] <= _MAX_DIMENSIONS:
+        raise DatasetError(f"{path} announces {content[3]} dimensions; replace it by a fresh copy.")
     header_size = 4 + 4 * content[3]
     if len(content) < header_size:
         raise DatasetError(f"{path} ends within its header; replace it by a fresh copy.")
     shape = struct.unpack(f">{content[3]}I", content[4:header_size])
+    if 0 in shape:
+        raise DatasetError(f"{path} announces the shape {shape}, which has no element; replace it by a fresh copy.")
     if len(content) - header_size != math.prod(shape):
         raise DatasetError(
             f"{path} holds {len(content) - header_size:,} bytes after its header, which announces "

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from course_lib.datasets.errors import DatasetError
+from course_lib.whole_numbers import whole_number
 
 _BYTES_PER_CHUNK = 2**24
 
@@ -22,7 +23,7 @@ class Split:
         labels: int64, shape (N,), index into the class names.
 
     Raises:
-        DatasetError: wrong dtype or shape, no image, or as many labels as images do not exist.
+        DatasetError: wrong dtype or shape, no image or no pixel, or not as many labels as images.
     """
 
     images: Tensor
@@ -31,6 +32,8 @@ class Split:
     def __post_init__(self) -> None:
         if self.images.dtype != torch.uint8 or self.images.ndim != 4:
             raise DatasetError(f"Images are {describe_tensor(self.images)}; they must be uint8 of shape (N, C, H, W).")
+        if 0 in self.images.shape[1:]:
+            raise DatasetError(f"Images are {describe_tensor(self.images)}; they must have at least one pixel each.")
         if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1] or len(self.labels) == 0:
             raise DatasetError(
                 f"Labels are {describe_tensor(self.labels)}; they must be int64 of shape ({len(self.images)},), one an "
@@ -56,10 +59,10 @@ class ImageData:
         name: what the data set is called in tables and titles.
         classes: class names; a label is an index into them.
         train, test: the two splits, with images of one shape (C, H, W).
-        mean, std: float32, shape (C,), of the pixels of `train` divided by 255; std is that of a population.
+        mean, std: float32, shape (C,), of the pixels of `train` divided by 255, as `channel_statistics` gives them.
 
     Raises:
-        DatasetError: the splits' shapes differ, or a label has no class name.
+        DatasetError: the splits' shapes differ, a label has no class name, or a channel's std is not above 0.
     """
 
     name: str
@@ -78,6 +81,11 @@ class ImageData:
             raise DatasetError(
                 f"{self.name}: labels run from {labels.min()} to {labels.max()}; with {len(self.classes)} class names "
                 f"they must lie between 0 and {len(self.classes) - 1}."
+            )
+        if not ((self.std > 0) & self.std.isfinite()).all():
+            raise DatasetError(
+                f"{self.name}: the channels' std is {self.std.tolist()}, by which pixels are divided; it must be above "
+                "0, and is 1 for a channel that never changes."
             )
 
     @classmethod
@@ -101,7 +109,7 @@ class ImageData:
             seed: which images are drawn; the same seed draws the same ones. Their order is kept.
 
         Raises:
-            DatasetError: a number is not between 1 and what the split holds.
+            DatasetError: a number is not between 1 and what the split holds, or the seed is no whole number from 0.
         """
         smaller = self
         if test is not None:
@@ -119,7 +127,8 @@ class ImageData:
         The training images are copied into memory.
 
         Raises:
-            DatasetError: `n` is not between 1 and one less than the number of training images.
+            DatasetError: `n` is not between 1 and one less than the number of training images, or the seed is no whole
+                number from 0.
         """
         held_out = self._draw(self.train, "training", n, len(self.train) - 1, seed)
         kept = torch.ones(len(self.train), dtype=torch.bool)
@@ -128,12 +137,16 @@ class ImageData:
         return ImageData.from_splits(self.name, self.classes, rest, self.train.take(held_out))
 
     def _draw(self, split: Split, split_name: str, n: int, most: int, seed: int) -> Tensor:
-        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= most:
+        number = whole_number(n)
+        if number is None or not 1 <= number <= most:
             raise DatasetError(
                 f"{self.name}: {n!r} of {len(split):,} {split_name} images were asked for; "
                 f"give a whole number from 1 to {most:,}."
             )
-        return stratified_indices(split.labels, n, seed)
+        whole_seed = whole_number(seed)
+        if whole_seed is None or not 0 <= whole_seed < 2**64:
+            raise DatasetError(f"{self.name}: seed is {seed!r}; give a whole number from 0 to 2**64 - 1.")
+        return stratified_indices(split.labels, number, whole_seed)
 
 
 def stratified_indices(labels: Tensor, n: int, seed: int) -> Tensor:
@@ -170,7 +183,8 @@ def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
         images: uint8, shape (N, C, H, W).
 
     Returns:
-        Two float32 tensors of shape (C,).
+        Two float32 tensors of shape (C,). The deviation of a channel that never changes is given as 1: divided by it,
+        the channel becomes 0 everywhere, where its own 0 would make it NaN.
     """
     counts = torch.zeros(images.shape[1], 256, dtype=torch.int64)
     for chunk in images.split(max(1, _BYTES_PER_CHUNK // images[0].numel())):
@@ -180,7 +194,8 @@ def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
     values = torch.arange(256, dtype=torch.float64) / 255
     mean = frequencies @ values
     variance = (frequencies * (values - mean[:, None]) ** 2).sum(dim=1)
-    return mean.float(), variance.sqrt().float()
+    std = variance.sqrt()
+    return mean.float(), torch.where(frequencies.amax(1) == 1, 1.0, std).float()
 
 
 def describe_tensor(tensor: Tensor) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,29 +16,37 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from course_lib.datasets.errors import DatasetError
-from course_lib.datasets.image_folder import load_cached, read_image
+from course_lib.datasets.image_cache import load_cached
+from course_lib.datasets.image_files import UNREADABLE, read_image, read_size
 from course_lib.datasets.image_tree import ImageTree
 from course_lib.datasets.images import ImageData
-
-CLASSES = (
-    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
-    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+from course_lib.datasets.voc_annotations import (
+    CLASSES,
+    MALFORMED,
+    frame_of,
+    is_flagged,
+    label_and_box,
+    parse_annotation,
 )
+
 LISTS = {"train": (("VOC2007", "trainval"), ("VOC2012", "trainval")), "test": (("VOC2007", "test"),)}
 IMAGE_SIZE = (96, 96)  # every network of the course takes it
 
 
 class Crop(NamedTuple):
-    """Part of a photograph: pixel columns left to right - 1 and rows top to bottom - 1, counted from 0."""
+    """Part of a photograph: pixel columns left to right - 1 and rows top to bottom - 1, counted from 0.
+
+    They are counted in the photograph as it is stored, or, if `upright`, turned as its EXIF orientation says.
+    """
 
     path: str
     left: int
     top: int
     right: int
     bottom: int
+    upright: bool
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,8 @@ class VocOptions:
     Attributes:
         difficult: also those marked difficult to recognise.
         truncated: also those of which a part lies outside the photograph or is hidden.
-        skip_faulty: leave out, with a warning that names the file, an annotation that cannot be read or an object
-            whose box is not inside its photograph; otherwise such a file is refused.
+        skip_faulty: leave out, with a warning that names the file, an annotation or a photograph that cannot be read or
+            that ends early, and an object whose box is not inside its photograph; otherwise such a file is refused.
     """
 
     difficult: bool = False
@@ -70,8 +77,8 @@ def load_voc_crops(
         options: which objects; None is the defaults.
 
     Raises:
-        DatasetError: a folder or file is missing, an annotation or a box is faulty and not to be skipped, a photograph
-            cannot be read, there is no object, or the cache cannot be written.
+        DatasetError: a folder or file is missing, an annotation, a box or a photograph is faulty and not to be skipped,
+            there is no object, or the cache cannot be written.
     """
     options = options or VocOptions()
     kit = root / "VOCdevkit" if (root / "VOCdevkit").is_dir() else root
@@ -81,7 +88,8 @@ def load_voc_crops(
             raise DatasetError(f"{kit} holds no object for the {split} split; check its lists and the options.")
     size = image_size or IMAGE_SIZE
     tree = ImageTree(kit, CLASSES, files, _fingerprint(files))
-    return load_cached("voc_crops", tree, f"{size} {options}", lambda: partial(_decode, size=size))
+    decode = partial(_decode, size=size)
+    return load_cached("voc_crops", tree, f"{size} {options}", lambda: decode, skip_faulty=options.skip_faulty)
 
 
 def _fingerprint(files: dict[str, list[tuple[Crop, int]]]) -> str:
@@ -94,7 +102,7 @@ def _fingerprint(files: dict[str, list[tuple[Crop, int]]]) -> str:
 
 
 def _decode(crop: Crop, size: tuple[int, int]) -> np.ndarray:
-    return read_image(crop.path, size, crop[1:])
+    return read_image(crop.path, size, crop[1:5], upright=crop.upright)
 
 
 def _crops(kit: Path, lists: tuple[tuple[str, str], ...], options: VocOptions) -> Iterator[tuple[Crop, int]]:
@@ -106,7 +114,7 @@ def _crops(kit: Path, lists: tuple[tuple[str, str], ...], options: VocOptions) -
 def _image_ids(kit: Path, year: str, name: str) -> list[str]:
     path = kit / year / "ImageSets" / "Main" / f"{name}.txt"
     try:
-        return path.read_text(encoding="ascii").split()
+        return path.read_text(encoding="utf-8-sig").split()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"Cannot read {path} ({error}); voc_crops needs VOC2007 (trainval and test) and VOC2012 (trainval) "
@@ -118,43 +126,29 @@ def _objects(folder: Path, image_id: str, options: VocOptions) -> Iterator[tuple
     """The objects of one photograph that the options keep, with their labels."""
     annotation, photograph = folder / "Annotations" / f"{image_id}.xml", folder / "JPEGImages" / f"{image_id}.jpg"
     try:
-        objects = ET.parse(annotation).getroot().findall("object")
-        with Image.open(photograph, formats=("JPEG",)) as image:
-            size = image.size
-    except (OSError, ET.ParseError) as error:
-        where = annotation if isinstance(error, ET.ParseError) or not annotation.is_file() else photograph
-        _report(f"Cannot read {where} ({error})", options)
+        root = parse_annotation(annotation)
+    except (OSError, *MALFORMED) as error:
+        _report(f"Cannot read {annotation} ({error})", options)
         return
-    for number, element in enumerate(objects, 1):
+    try:
+        size, orientation = read_size(photograph)
+    except UNREADABLE as error:
+        _report(f"Cannot read {photograph} ({error})", options)
+        return
+    try:
+        frame = frame_of(root, size, orientation)
+    except ValueError as error:
+        _report(f"{annotation} {error}", options)
+        return
+    for number, element in enumerate(root.findall("object"), 1):
         try:
-            if _flag(element, "difficult") > options.difficult or _flag(element, "truncated") > options.truncated:
+            if any(is_flagged(element, name) > getattr(options, name) for name in ("difficult", "truncated")):
                 continue
-            label, box = _label_and_box(element, size)
+            label, box = label_and_box(element, frame)
         except ValueError as error:
             _report(f"Object {number} of {annotation} {error}", options)
             continue
-        yield Crop(str(photograph), *box), label
-
-
-def _flag(element: ET.Element, name: str) -> bool:
-    return (element.findtext(name) or "0").strip() == "1"
-
-
-def _label_and_box(element: ET.Element, size: tuple[int, int]) -> tuple[int, tuple[int, int, int, int]]:
-    """The label, and left, top, right, bottom as `PIL.Image.crop` takes them; ValueError if they are not sound."""
-    name = (element.findtext("name") or "").strip()
-    if name not in CLASSES:
-        raise ValueError(f"is of class {name!r}, which is none of the 20")
-    sides = [element.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")]
-    try:
-        # Some files of VOC2012 have fractions.
-        left, top, right, bottom = (round(float(side)) for side in sides)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"has no box of four numbers, but {sides}") from error
-    width, height = size
-    if not (1 <= left <= right <= width and 1 <= top <= bottom <= height):
-        raise ValueError(f"has the box {left, top, right, bottom}, not inside its photograph of {width}x{height}")
-    return CLASSES.index(name), (left - 1, top - 1, right, bottom)  # in the files, pixels count from 1
+        yield Crop(str(photograph), *box, frame.upright), label
 
 
 def _report(problem: str, options: VocOptions) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from course_lib.architecture.drawing.svg import image_html
+from course_lib.architecture.drawing.marks import image_html
 from course_lib.reporting.static_form import RUN_FOR_CONTROLS
 
 LABEL_WIDTH = "8em"

@@ -9,15 +9,15 @@ from torch import nn
 
 from course_lib.architecture import build
 from course_lib.architecture.building import ConvUnit, LinearUnit, Network
+from course_lib.models.registry import check_count, network
 from course_lib.models.weights.merged import merge_model
-
-from .registry import architecture, check_count
 
 
 def create_model(
     name: str, num_classes: int = 1000, aux: bool = False, *, in_channels: int = 3, merged: bool = False, **options: Any
 ) -> Network:
-    """A network of the family, float32, on PyTorch's default device, in training mode, initialised by `initialize`.
+    """A network of the family, on PyTorch's default device and in its default dtype (float32 unless set otherwise), in
+    training mode, initialised by `initialize`.
 
     Args:
         name: one of `list_models()`.
@@ -25,19 +25,23 @@ def create_model(
         aux: with the paper's auxiliary classifiers. The model then gives, in training, a named tuple (logits, then the
             heads' logits from the deepest up); in eval logits alone, of shape (N, num_classes).
         in_channels: channels of the images, which come as (N, in_channels, height, width), any size from
-            `smallest_input(architecture(name))` on.
+            `smallest_input(network(name))` on.
         merged: in the form that `course_lib.architecture.merge` gives, which trains faster: the same network with the
             same initial weights, which `merged_state_dict` and `unmerged_state_dict` convert.
         options: the network's own, as its function documents (`course_lib.models.inception_v3.inception_v3` ...).
 
     Returns:
-        The model. Its `name` and `architecture` (the value it was built from) say what it is.
+        The model. Its `name` and `architecture` (the value it was built from) say what it is. For transfer learning
+        `model.fc = nn.Linear(model.fc.in_features, 5)` exchanges the classifier, whose weights are `fc.linear.weight`
+        and `fc.linear.bias` in the state_dict; `num_classes=5` and `load_pretrained(..., skip=["fc", "aux"])` give the
+        same. Where the first convolution is exchanged for one of other channels, set `model.in_channels`, too, or give
+        `in_channels` here.
 
     Raises:
-        ArchitectureError: as `architecture`, or if `in_channels` is not a whole number of at least 1.
+        ArchitectureError: as `network`, or if `in_channels` is not a whole number of at least 1.
     """
-    value = architecture(name, num_classes, aux, **options)
-    check_count("in_channels", in_channels)
+    value = network(name, num_classes, aux, **options)
+    in_channels = check_count("in_channels", in_channels)
     # On "meta" PyTorch's own initialisation costs nothing: the values it would give are about to be replaced.
     with torch.device("meta"):
         model = build(value, in_channels)

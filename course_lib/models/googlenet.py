@@ -24,9 +24,8 @@ from course_lib.architecture import (
     seq,
     with_fields,
 )
-
-from .parts import check_option, classifier
-from .registry import register
+from course_lib.models.classifier import classifier
+from course_lib.models.registry import check_option, register
 
 PAPER = "Szegedy et al. 2014, Going Deeper with Convolutions"
 

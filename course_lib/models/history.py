@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from course_lib.architecture import (
@@ -22,8 +23,7 @@ from course_lib.architecture import (
     split_5x5,
     total,
 )
-
-from .registry import architecture, entry, trunk
+from course_lib.models.registry import entry, network, trunk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ MIDDLE_BLOCKS = ("4a", "4b", "4c", "4d", "4e")  # on the 14x14 grid
 
 
 @dataclass(frozen=True)
-class Step:
+class HistoryStep:
     """One station: what was done to the network before it, where the paper says so, and the network it gives."""
 
     name: str
@@ -62,21 +62,21 @@ REWRITES: tuple[tuple[str, str, Callable[[Node], Node]], ...] = (
     ("5x5 -> two 3x3", "section 3.1", split_5x5),
     ("pools -> parallel reductions", "section 5", parallel_reduction),
     ("3x3 -> 7x7 on the 14x14 grid", "section 3.2", widen_middle),
-    ("7x7 -> 1x7 and 7x1", "section 3.2", factorize(7)),
+    ("7x7 -> 1x7 and 7x1", "section 3.2", partial(factorize, kernel_size=7)),
 )
 
 
-def history() -> list[Step]:
+def history() -> list[HistoryStep]:
     """GoogLeNet with batch norm, then each rewrite applied to the network before it, then the released v3."""
     name = "googlenet_bn"
-    steps = [Step(name, entry(name).paper, architecture(name), entry(name).input_shape)]
+    steps = [HistoryStep(name, entry(name).paper, network(name), entry(name).input_shape)]
     for label, source, apply in REWRITES:
         steps.append(replace(steps[-1], name=label, source=source, value=apply(steps[-1].value)))
     released = "inception_v3"
-    return [*steps, Step(released, entry(released).paper, architecture(released), entry(released).input_shape)]
+    return [*steps, HistoryStep(released, entry(released).paper, network(released), entry(released).input_shape)]
 
 
-def history_table() -> pd.DataFrame:
+def history_costs() -> pd.DataFrame:
     """What each step does: parameters, MACs, receptive field before the global pool, and the first two against the row
     above. The last row's image is larger (299 instead of 224 pixels)."""
     import pandas as pd

@@ -6,9 +6,9 @@ from __future__ import annotations
 from course_lib.architecture import (
     Auxiliary,
     Branches,
-    Conv,
     Pool,
     Sequence,
+    adaptive_avg_pool,
     auxiliary,
     avg_pool,
     branches,
@@ -19,14 +19,14 @@ from course_lib.architecture import (
     seq,
     with_fields,
 )
-
-from .parts import check_option, classifier
-from .registry import register
+from course_lib.models.classifier import classifier
+from course_lib.models.registry import check_option, register
 
 PAPER = "Szegedy et al. 2015, Rethinking the Inception Architecture"
 
 STEMS = ("3x3", "7x7")
 RESOLUTIONS = (299, 151, 79)
+AUX_FULLY_CONNECTED = ("5x5", "linear")
 
 
 def first_layers(stem: str = "3x3", resolution: int = 299) -> Sequence:
@@ -105,32 +105,48 @@ def block_e() -> Branches:
     )
 
 
-def head(num_classes: int, bn_aux: bool) -> Auxiliary:
-    """The auxiliary classifier (figure 8). Its 5x5 convolution is a fully connected layer over the 5x5 that the pool
-    leaves of a 17x17 grid."""
-    classify = seq(
-        avg_pool(5, 3, padding="valid").named("pool"),
-        conv(128, 1).named("conv0"),
-        conv(768, 5, padding="valid").named("conv1"),
-        global_avg_pool().named("global_pool"),
-        linear(num_classes).named("fc"),
-    )
-    return auxiliary(classify if bn_aux else with_fields(classify, Conv, norm=False, bias=True), 0.4).named("aux")
+def head(num_classes: int, *, bn_aux: bool, bn_aux_fc: bool, aux_fc: str) -> Auxiliary:
+    """The auxiliary classifier (figure 8): pool to 5x5, a 1x1 convolution, a fully connected layer, the logits."""
+    check_option("aux_fc", aux_fc, AUX_FULLY_CONNECTED)
+    norm = bn_aux and bn_aux_fc
+    pool = avg_pool(5, 3, padding="valid").named("pool")
+    squeeze = conv(128, 1, norm=bn_aux).named("conv0")
+    logits = linear(num_classes).named("fc")
+    if aux_fc == "5x5":
+        fully_connected = conv(768, 5, padding="valid", norm=norm).named("conv1")
+        classify = seq(pool, squeeze, fully_connected, global_avg_pool().named("global_pool"), logits)
+    else:
+        fully_connected = linear(1024, norm=norm, activation="relu").named("fc1")
+        # On a 17x17 grid the pool gives 5x5 and the adaptive one after it does nothing.
+        classify = seq(pool, adaptive_avg_pool(5).named("grid"), squeeze, fully_connected, logits)
+    return auxiliary(classify, 0.4).named("aux")
 
 
 @register(paper=PAPER, input_shape=(3, 299, 299))
 def inception_v2(
-    num_classes: int = 1000, aux: bool = False, *, bn_aux: bool = False, stem: str = "3x3", dropout: float = 0.5
+    num_classes: int = 1000,
+    aux: bool = False,
+    *,
+    bn_aux: bool = False,
+    bn_aux_fc: bool = True,
+    aux_fc: str = "5x5",
+    stem: str = "3x3",
+    dropout: float = 0.5,
 ) -> Sequence:
     """Inception-v2 of the same paper: v3's trunk, its auxiliary head without batch normalisation.
 
+    The paper's steps from v2 to v3 (section 10, table 3) are RMSProp and label smoothing, which are the training's, the
+    factorised 7x7 (`stem`) and BN-auxiliary (`bn_aux`, `bn_aux_fc`). Dropout is none of them.
+
     Args:
-        bn_aux: batch normalisation in the auxiliary head, one of the steps from v2 to v3.
+        bn_aux, bn_aux_fc, aux_fc: as in `inception_v3`. By default nothing in the head is normalised. The paper's v2
+            normalises the convolutions of its head, but not the fully connected layer: `bn_aux=True,
+            bn_aux_fc=False`.
         stem: as in `inception_v3`; "7x7" is v2 in the paper's cumulative table 3, where the factorised 7x7 is a later
             step.
         dropout: before the last layer.
     """
-    return inception_v3(num_classes, aux, bn_aux=bn_aux, stem=stem, dropout=dropout)
+    return inception_v3(num_classes, aux, bn_aux=bn_aux, bn_aux_fc=bn_aux_fc, aux_fc=aux_fc, stem=stem, dropout=dropout)
 
 
 @register(paper=PAPER, input_shape=(3, 299, 299))
@@ -139,17 +155,24 @@ def inception_v3(
     aux: bool = False,
     *,
     bn_aux: bool = True,
+    bn_aux_fc: bool = True,
+    aux_fc: str = "5x5",
     stem: str = "3x3",
     resolution: int = 299,
     count_include_pad: bool = False,
     dropout: float = 0.5,
 ) -> Sequence:
-    """Inception-v3. (Label smoothing, its other half, is the training's.)
+    """Inception-v3, in the form of the released code. In the paper (section 10, table 3) it is v2 with RMSProp, label
+    smoothing, the factorised 7x7 and BN-auxiliary; the first two are the training's.
 
     torchvision's inception_v3 is this network with `count_include_pad=True`.
 
     Args:
-        bn_aux: batch normalisation in the auxiliary head; without, its convolutions have biases.
+        bn_aux: batch normalisation in the auxiliary head; without, its layers have biases. Never on the logits.
+        bn_aux_fc: with `bn_aux`, on the head's fully connected layer, too: the paper's BN-auxiliary. False leaves it to
+            the convolution before that, the paper's state one step earlier.
+        aux_fc: the head's fully connected layer. "5x5" is the released code's: a convolution to 768 channels over all
+            of the 5x5 that the pool leaves of a 17x17 grid. "linear" is one of 1024 units, as in GoogLeNet's heads.
         stem: "3x3", or "7x7" for one 7x7/2 in place of the first three layers, as before the paper factorised it.
         resolution: 299, or 151 or 79 for the stems that reach the same grids from smaller images (table 2).
         count_include_pad: average pools count the padding's zeros, as torchvision's do; TensorFlow's, with which the
@@ -166,7 +189,7 @@ def inception_v3(
         block_c(inner=160).named("mixed_6c"),
         block_c(inner=160).named("mixed_6d"),
         block_c(inner=192).named("mixed_6e"),
-        head(num_classes, bn_aux) if aux else seq(),
+        head(num_classes, bn_aux=bn_aux, bn_aux_fc=bn_aux_fc, aux_fc=aux_fc) if aux else seq(),
         reduction_d().named("mixed_7a"),
         block_e().named("mixed_7b"),
         block_e().named("mixed_7c"),

@@ -14,10 +14,9 @@ from course_lib.architecture import (
     residual,
     seq,
 )
-
-from .inception_v3 import first_layers
-from .parts import classifier
-from .registry import register
+from course_lib.models.classifier import classifier
+from course_lib.models.inception_v3 import first_layers
+from course_lib.models.registry import register
 
 PAPER = "Szegedy et al. 2016, Inception-v4, Inception-ResNet"
 
@@ -168,7 +167,7 @@ def inception_resnet_v1(num_classes: int = 1000, *, dropout: float = 0.2) -> Seq
 def inception_resnet_v2(num_classes: int = 1000, *, dropout: float = 0.2) -> Sequence:
     """Inception-ResNet-v2 as released. It begins with Inception-v3's stem and one Inception block, where the paper
     draws Inception-v4's stem; it has 10, 20 and 9 + 1 residual blocks, not 5, 10 and 5 (figure 15); its widths are 320,
-    1088 and 2080, not 384, 1154 and 2048 (figures 16 to 19); and a 1x1 to 1536 ends it."""
+    1088 and 2080, not 384, 1154 and 2048 (figures 16, 17 and 19); and a 1x1 to 1536 ends it."""
     mixed_5b = branches(
         conv(96, 1),
         conv(48, 1) >> conv(64, 5),

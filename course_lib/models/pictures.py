@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from course_lib.architecture import Diagram, diagram
-
-from .registry import architecture, entry
+from course_lib.models.registry import entry, network
 
 
 def draw(name: str, aux: bool = False, *, blocks: bool = True, **options: Any) -> Diagram:
@@ -22,5 +21,5 @@ def draw(name: str, aux: bool = False, *, blocks: bool = True, **options: Any) -
         ArchitectureError: if there is no such network, or an option is wrong; the message says what there is.
     """
     known = entry(name)
-    value = architecture(name, known.num_classes, aux, **options)
+    value = network(name, known.num_classes, aux, **options)
     return diagram(value, known.input_shape, title=name, blocks=blocks)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import math
+import warnings
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
+from numbers import Real
 from typing import Any
 
 from course_lib.architecture import ArchitectureError, Auxiliary, Sequence, seq
+from course_lib.whole_numbers import whole_number
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def entry(name: str) -> Entry:
     return NETWORKS[name]
 
 
-def architecture(name: str, num_classes: int = 1000, aux: bool = False, **options: Any) -> Sequence:
+def network(name: str, num_classes: int = 1000, aux: bool = False, **options: Any) -> Sequence:
     """The value of the network `name`, without loading torch.
 
     Args:
@@ -81,10 +85,11 @@ def architecture(name: str, num_classes: int = 1000, aux: bool = False, **option
             `aux=True` where the paper has no heads.
     """
     known = entry(name)
-    check_count("num_classes", num_classes)
+    num_classes = check_count("num_classes", num_classes)
     for option in options:
         if option not in known.options:
             raise ArchitectureError(f"{name} has no option {option!r}; its options are {', '.join(known.options)}.")
+        options[option] = _of_kind(option, options[option], known.options[option])
     if known.has_heads:
         return known.make(num_classes, aux, **options)
     if aux:
@@ -93,10 +98,49 @@ def architecture(name: str, num_classes: int = 1000, aux: bool = False, **option
     return known.make(num_classes, **options)
 
 
-def check_count(what: str, count: object) -> None:
-    """Raises ArchitectureError unless `count` is a whole number of at least 1."""
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+def architecture(name: str, num_classes: int = 1000, aux: bool = False, **options: Any) -> Sequence:
+    """The former name of `network`, which it calls with a DeprecationWarning."""
+    warnings.warn(
+        "course_lib.models.architecture is now called course_lib.models.network", DeprecationWarning, stacklevel=2
+    )
+    return network(name, num_classes, aux, **options)
+
+
+def _of_kind(option: str, value: object, default: object) -> object:
+    """An option's value, a whole number as an int.
+
+    Raises:
+        ArchitectureError: it is not of the kind of its default. Its range is checked by the network itself.
+    """
+    if isinstance(default, bool):
+        fits, kind = isinstance(value, bool), "True or False"
+    elif isinstance(default, int):
+        fits, kind = whole_number(value) is not None, "a whole number"
+        value = whole_number(value) if fits else value
+    elif isinstance(default, float):
+        fits, kind = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value), "a number"
+    elif isinstance(default, str):
+        fits, kind = isinstance(value, str), "text"
+    else:
+        return value
+    if not fits:
+        raise ArchitectureError(f"option {option} must be {kind}; got {value!r}.")
+    return value
+
+
+def check_count(what: str, count: object) -> int:
+    """`count` as an int; ArchitectureError unless it is a whole number of at least 1."""
+    number = whole_number(count)
+    if number is None or number < 1:
         raise ArchitectureError(f"{what} must be a whole number of at least 1; got {count!r}.")
+    return number
+
+
+def check_option(name: str, value: object, choices: Collection[object]) -> None:
+    """Raises ArchitectureError unless `value` is one of `choices`."""
+    if value not in tuple(choices):
+        listed = ", ".join(map(repr, choices))
+        raise ArchitectureError(f"option {name} must be one of {listed}; got {value!r}.")
 
 
 def list_models() -> list[str]:

@@ -7,7 +7,6 @@ from course_lib.architecture import (
     ArchitectureError,
     Auxiliary,
     Branches,
-    Conv,
     Sequence,
     auxiliary,
     avg_pool,
@@ -17,11 +16,9 @@ from course_lib.architecture import (
     linear,
     max_pool,
     seq,
-    with_fields,
 )
-
-from .parts import check_option, classifier
-from .registry import register
+from course_lib.models.classifier import classifier
+from course_lib.models.registry import check_option, register
 
 LETTERS = "bcdefgh"  # of the blocks on one grid, after the reduction "a"
 
@@ -68,16 +65,12 @@ def head(num_classes: int, w: int, bn_aux: bool, bn_aux_fc: bool) -> Auxiliary:
     convolution."""
     classify = seq(
         avg_pool(5, 3, padding="valid").named("pool"),
-        conv(4 * w, 1).named("conv0"),
-        conv(8 * w, 4, padding="valid").named("conv1"),
+        conv(4 * w, 1, norm=bn_aux).named("conv0"),
+        conv(8 * w, 4, padding="valid", norm=bn_aux and bn_aux_fc).named("conv1"),
         global_avg_pool().named("global_pool"),
         linear(num_classes).named("fc"),
     )
-    plain = {"conv0": not bn_aux, "conv1": not (bn_aux and bn_aux_fc)}
-    parts = (
-        with_fields(part, Conv, norm=False, bias=True) if plain.get(part.name) else part for part in classify.layers
-    )
-    return auxiliary(seq(*parts), 0.4).named("aux")
+    return auxiliary(classify, 0.4).named("aux")
 
 
 @register(paper="Reduced from Szegedy et al. 2015, after its three grids", input_shape=(3, 32, 32), num_classes=10)

@@ -1,6 +1,6 @@
 """Recipes as values: how to train, field by field, the learning rate over time, and the recipes of the papers.
 
-Nothing here imports torch except `Recipe.make_optimizer`, when it is called.
+Nothing here imports more than Python's own library, so that a page in a browser may.
 """
 
 from course_lib.recipes.published import RECIPES, adam_steps, quick, sgd_cosine, szegedy_2016

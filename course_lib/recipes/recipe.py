@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from numbers import Real
 
-import numpy as np
-
-if TYPE_CHECKING:
-    import torch
+from course_lib.whole_numbers import whole_number
 
 # Each takes the recipe and a time in epochs, after the warm-up, and gives the factor on the peak learning rate.
 SCHEDULES: dict[str, Callable[[Recipe, float], float]] = {
@@ -38,7 +34,7 @@ class Recipe:
         learning_rate: the peak, reached at the end of the warm-up.
         momentum: of "sgd" and "rmsprop", or the first beta of "adam"; in [0, 1).
         square_decay: decay of the mean of squared gradients: the second beta of "adam", alpha of "rmsprop"; in [0, 1).
-        epsilon: what "adam" and "rmsprop" add to the root of that mean before they divide by it; above 0.
+        optimizer_epsilon: what "adam" and "rmsprop" add to the root of that mean before they divide by it; above 0.
         weight_decay: of all parameters, not negative. "adam" shrinks the weights by it, the others add it to the
             gradient.
         clip_norm: the gradient of all parameters together is scaled down to this Euclidean norm; 0 leaves it.
@@ -65,7 +61,7 @@ class Recipe:
     learning_rate: float = 0.1
     momentum: float = 0.9
     square_decay: float = 0.999
-    epsilon: float = 1e-8
+    optimizer_epsilon: float = 1e-8
     weight_decay: float = 5e-4
     clip_norm: float = 0.0
     schedule: str = "cosine"
@@ -82,19 +78,19 @@ class Recipe:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, np.generic):  # a number of NumPy's is not what a checkpoint may hold
+            if getattr(value, "ndim", None) == 0:  # a number of NumPy's or torch's is not what a checkpoint may hold
                 object.__setattr__(self, field.name, value.item())
         for name, least in {"epochs": 1, "batch_size": 1, "pad": 0, "seed": 0}.items():
             self._require(name, _is_whole(getattr(self, name), least), f"a whole number, {least} or more")
         for name, choices in {"optimizer": BATCH_SIZE_POWERS, "schedule": SCHEDULES, "flip": (True, False)}.items():
-            self._require(name, getattr(self, name) in choices, f"one of {', '.join(map(repr, choices))}")
+            self._require(name, getattr(self, name) in tuple(choices), f"one of {', '.join(map(repr, choices))}")
         below_one = dict.fromkeys(("momentum", "square_decay", "ema_decay", "label_smoothing"), 1)
         unbounded = dict.fromkeys(("weight_decay", "clip_norm"), math.inf)
         for name, end in {**below_one, **unbounded, "warmup_epochs": self.epochs}.items():
             value = getattr(self, name)
             rule = "a number, 0 or more" + (f" and less than {end}" if end < math.inf else "")
             self._require(name, isinstance(value, Real) and 0 <= value < end, rule)
-        for name in ("learning_rate", "epsilon", "decay_epochs"):
+        for name in ("learning_rate", "optimizer_epsilon", "decay_epochs"):
             value = getattr(self, name)
             self._require(name, isinstance(value, Real) and 0 < value < math.inf, "a number above 0")
         decays = isinstance(self.decay, Real) and 0 < self.decay <= 1
@@ -124,12 +120,6 @@ class Recipe:
             return self.learning_rate * epoch / self.warmup_epochs
         return self.learning_rate * SCHEDULES[self.schedule](self, epoch)
 
-    def make_optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """A new optimizer for these parameters, one pass over the memory of all of them where PyTorch has it."""
-        from course_lib.recipes.optimizers import OPTIMIZERS  # loads torch
-
-        return OPTIMIZERS[self.optimizer](parameters, self)
-
 
 def _done(recipe: Recipe, epoch: float) -> float:
     """How much of the run after the warm-up is done, 0 to 1."""
@@ -137,4 +127,5 @@ def _done(recipe: Recipe, epoch: float) -> float:
 
 
 def _is_whole(value: object, least: int) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+    number = whole_number(value)
+    return number is not None and number >= least

@@ -15,15 +15,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from course_lib.errors import CourseError
 from course_lib.files import write_whole
+from course_lib.reporting.record_files import FOLDER, RecordError, read_record
 
-FOLDER = Path(__file__).resolve().parents[2] / "data" / "runs"
+__all__ = ["FOLDER", "Record", "RecordError", "load_record", "save_record", "this_machine"]
+
 PACKAGES = ("torch", "torchvision", "numpy")
-
-
-class RecordError(CourseError):
-    """A record that is missing or broken; the message names the file and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +73,8 @@ def load_record(name: str, folder: Path = FOLDER) -> Record:
     Raises:
         RecordError: there is no such record, or it is not one; the message names the file.
     """
-    path = folder / f"{name}.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Record(content["command"], content["data"], content["machine"], pd.DataFrame(content["rows"]))
-    except FileNotFoundError as error:
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.json"))) or "none"
-        raise RecordError(f"{path} does not exist; recorded runs here: {known}.") from error
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise RecordError(f"{path} is damaged ({error}); restore it with `git checkout -- {path}`.") from error
+    content = read_record(name, folder)
+    return Record(content["command"], content["data"], content["machine"], pd.DataFrame(content["rows"]))
 
 
 def save_record(name: str, record: Record, folder: Path = FOLDER) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,21 +16,43 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from course_lib.errors import CourseError
+
+PROCESS_ENDED = (
+    "Another process of this run was killed or has failed, so this one ends too; the same torchrun command goes on "
+    "from the last checkpoint."
+)
+
 
 @contextlib.contextmanager
 def process_group() -> Iterator[None]:
     """Joins the processes that `torchrun` started with this one: NCCL between GPUs, gloo between CPUs. Without
-    torchrun it does nothing."""
+    torchrun it does nothing.
+
+    Raises:
+        CourseError: another of the processes has ended, so that this one has to.
+    """
     if "LOCAL_RANK" not in os.environ:
         yield
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    # torchrun ends all processes so when one has ended.
+    before = signal.signal(signal.SIGTERM, _terminated)
     try:
         yield
+    except RuntimeError as error:
+        if isinstance(error, dist.DistError) or "gloo" in str(error):
+            raise CourseError(PROCESS_ENDED) from error
+        raise
     finally:
+        signal.signal(signal.SIGTERM, before)
         dist.destroy_process_group()
+
+
+def _terminated(*_: object) -> None:
+    raise CourseError(PROCESS_ENDED)
 
 
 def world_size() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,17 +10,10 @@ from torch import Tensor, nn
 
 from course_lib.datasets import Split
 from course_lib.training.augment import normalize
+from course_lib.training.checks import Normalization, check_normalization
 from course_lib.training.machine import autocast
 
 EVALUATION_BATCH = 256
-
-
-class Normalization(Protocol):
-    """What images are normalised with, and what the logits mean: an `ImageData` has it, and a `SavedModel`."""
-
-    classes: tuple[str, ...]
-    mean: Tensor
-    std: Tensor
 
 
 class Evaluation(NamedTuple):
@@ -52,8 +45,10 @@ def predict_logits(model: nn.Module, images: Tensor, data: Normalization, *, bf1
         float32 logits on the CPU, shape (N, classes).
 
     Raises:
+        CourseError: a channel cannot be normalised.
         ValueError: there are no images, or the model's output does not fit the classes.
     """
+    check_normalization(data)
     if not len(images):
         raise ValueError("There is no image to predict; give at least one.")
     device = next(model.parameters()).device

@@ -1,7 +1,8 @@
-"""The training loop: `fit` runs the epochs, whose steps `Run` takes."""
+"""`fit`: train a model by a recipe, epoch by epoch, with logs and checkpoints."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pandas as pd
@@ -10,14 +11,15 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from course_lib.datasets import ImageData
+from course_lib.files import folder_lock
 from course_lib.recipes import Recipe
 from course_lib.training import distributed
 from course_lib.training.checkpoint import Checkpoints
-from course_lib.training.logs import HistoryLog, history_table
-from course_lib.training.loop import DivergedError, Run
-from course_lib.training.machine import default_device
+from course_lib.training.logs import HistoryLog, epoch_table
+from course_lib.training.loop import DivergedError, TrainingLoop
+from course_lib.training.machine import find_device
 from course_lib.training.randomness import own_randomness
-from course_lib.training.resuming import restore, take_state
+from course_lib.training.resuming import identify, resume, take_state
 
 
 def fit(
@@ -43,7 +45,8 @@ def fit(
 
     Args:
         model: takes float32 (N, C, H, W), gives logits (N, classes); in training it may give a named tuple (logits,
-            then those of auxiliary heads).
+            then those of auxiliary heads). Its parameters are float32. Of a part whose parameters are frozen by
+            `requires_grad_(False)` batch norms still measure the images; `course_lib.models.freeze` stops that, too.
         data: moved to the device once, as uint8, and must fit there.
         recipe: how to train.
         device: where; default is CUDA, else MPS, else the CPU.
@@ -51,8 +54,8 @@ def fit(
         progress: show a bar, in a notebook or a terminal.
         checkpoints: a folder of this run's own. A checkpoint is written there after each epoch and when
             `Checkpoints.request` asks; a run that finds one goes on from it, and on a CPU ends bit for bit as if it had
-            never stopped.
-        csv: file to write the history to after each epoch.
+            never stopped. No other process may have the folder meanwhile.
+        csv: file to write the history to after each epoch. A leading ~ is the home folder, here and below.
         tensorboard: folder to write the history to after each epoch, as TensorBoard's scalars.
 
     Returns:
@@ -61,45 +64,60 @@ def fit(
         `evaluate`'s. `learning_rate` is the last step's. `seconds` and `images_per_second` time the training steps.
 
     Raises:
-        DivergedError: the loss is NaN or infinite; found at the end of the epoch, so that no step waits for a check.
-        CheckpointError: `checkpoints` holds those of another run, or none that is good.
+        DivergedError: the loss is NaN or infinite, of training or of the test images; found at the end of the epoch, so
+            that no step waits for a check.
+        CheckpointError: `checkpoints` holds those of another run, or none that is good. A run is another if network,
+            recipe, number format, images or their normalisation differ.
+        CourseError: before the first step: a folder cannot be written or belongs to another process, there is no such
+            device, nothing of the model can be trained, its parameters are not float32, a channel cannot be
+            normalised, or a batch, or a process's share of one, is too small for the model's batch norm.
         ValueError: the model's output does not fit the classes, or `pad` not the images.
     """
-    run = Run(model, data, recipe, torch.device(device) if device else default_device(), bf16)
     first = distributed.rank() == 0
     store = checkpoints if isinstance(checkpoints, Checkpoints) or not checkpoints else Checkpoints(checkpoints)
     log = HistoryLog(csv, tensorboard) if first else HistoryLog(None, None)
-    bar = tqdm(total=recipe.epochs * run.steps, unit="step", disable=not (progress and first))
+    log.check()
+    with contextlib.ExitStack() as within:
+        if store and first:
+            within.enter_context(folder_lock(store.folder))
+        loop = TrainingLoop(model, data, recipe, find_device(device), bf16)
+        within.enter_context(own_randomness(recipe.seed + distributed.rank()))
+        bar = tqdm(total=recipe.epochs * loop.steps, unit="step", disable=not (progress and first))
+        within.enter_context(bar)
+        try:
+            _run_epochs(loop, store, log, bar)
+        except DivergedError as error:
+            error.history = epoch_table(loop.history)
+            raise
+        except KeyboardInterrupt:
+            bar.write(
+                f"Interrupted after {len(loop.history)} of {recipe.epochs} epochs; the model keeps what it has learned."
+            )
+        finally:
+            loop.finish()
+            log.close()
+    return epoch_table(loop.history)
+
+
+def _run_epochs(loop: TrainingLoop, store: Checkpoints | None, log: HistoryLog, bar: tqdm) -> None:
+    """The epochs that are missing after the newest checkpoint."""
+    identity = identify(loop) if store else {}
 
     def save() -> None:
-        state = take_state(run)
-        if first:
-            store.save(state, *run.position)
+        state = take_state(loop, identity)
+        if distributed.rank() == 0:
+            store.save(state, *loop.position)
 
     def after_step() -> None:
         bar.update()
         if store and store.requested and distributed.world_size() == 1:
             save()
 
-    with own_randomness(recipe.seed + distributed.rank()), bar:
-        try:
-            if store and (state := distributed.from_first(store.latest() if first else None)):
-                restore(run, state)
-                bar.update(run.position[0] * run.steps + run.position[1])
-            while len(run.history) < recipe.epochs:
-                row = run.epoch(after_step)
-                bar.set_postfix_str(f"test accuracy {row['test_accuracy']:.1%}")
-                log.write(run.history)
-                if store:
-                    save()
-        except DivergedError as error:
-            error.history = history_table(run.history)
-            raise
-        except KeyboardInterrupt:
-            bar.write(
-                f"Interrupted after {len(run.history)} of {recipe.epochs} epochs; the model keeps what it has learned."
-            )
-        finally:
-            run.finish()
-            log.close()
-    return history_table(run.history)
+    if store and resume(loop, store, identity):
+        bar.update(loop.position[0] * loop.steps + loop.position[1])
+    while len(loop.history) < loop.recipe.epochs:
+        row = loop.epoch(after_step)
+        bar.set_postfix_str(f"test accuracy {row['test_accuracy']:.1%}")
+        log.write(loop.history)
+        if store:
+            save()

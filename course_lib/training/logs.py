@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from course_lib.files import write_whole
+from course_lib.files import check_writable, expand_home, write_whole
 
 HISTORY_COLUMNS = (
     *("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy"),
@@ -24,7 +24,7 @@ SCALARS = {
 Row = dict[str, float]
 
 
-def history_table(rows: list[Row]) -> pd.DataFrame:
+def epoch_table(rows: list[Row]) -> pd.DataFrame:
     """One row an epoch."""
     return pd.DataFrame(rows, columns=HISTORY_COLUMNS)
 
@@ -38,13 +38,21 @@ class HistoryLog:
     """
 
     def __init__(self, csv: str | Path | None, tensorboard: str | Path | None) -> None:
-        self.csv, self.tensorboard, self.writer = csv and Path(csv), tensorboard, None
+        self.csv, self.tensorboard = csv and expand_home(csv), tensorboard and expand_home(tensorboard)
+        self.writer = None
+
+    def check(self) -> None:
+        """CourseError where the files cannot be written, before there is anything to write."""
+        if self.csv:
+            check_writable(self.csv.parent)
+        if self.tensorboard:
+            check_writable(self.tensorboard)
 
     def write(self, rows: list[Row]) -> None:
         """Log the last of these rows; the CSV gets all of them."""
         try:
             if self.csv:
-                write_whole(self.csv, history_table(rows).to_csv(index=False).encode())
+                write_whole(self.csv, epoch_table(rows).to_csv(index=False).encode())
             if self.tensorboard:
                 self._write_scalars(rows[-1])
         except OSError as error:

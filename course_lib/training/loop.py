@@ -1,4 +1,4 @@
-"""A model in training: what its epochs share, and the steps they take."""
+"""The loop of steps: a model in training, what its epochs share, and the steps they take."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from course_lib.recipes import Recipe
 from course_lib.training import distributed
 from course_lib.training.augment import Moves, draw_moves, move, normalize
 from course_lib.training.averaging import average_weights
+from course_lib.training.checks import check_batch_norm, check_model, check_normalization, check_shares
 from course_lib.training.evaluation import Evaluation, check_logits, evaluate
 from course_lib.training.logs import Row
 from course_lib.training.losses import LabelSmoothingLoss, auxiliary_loss
-from course_lib.training.machine import autocast
+from course_lib.training.machine import autocast, has_bf16
+from course_lib.training.optimizers import make_optimizer
 
 
 class DivergedError(CourseError, ArithmeticError):
@@ -50,7 +52,7 @@ class EpochInWork:
     seconds: float = 0.0
 
 
-class Run:
+class TrainingLoop:
     """A model in training: the data on its device, the optimizer and the generator of shuffling and augmentation.
 
     Attributes:
@@ -61,14 +63,18 @@ class Run:
     def __init__(
         self, model: nn.Module, data: ImageData, recipe: Recipe, device: torch.device, bf16: bool | None
     ) -> None:
-        self.model = model.to(device, memory_format=torch.channels_last)
-        self.data, self.recipe, self.device, self.bf16 = _on_device(data, device), recipe, device, bf16
         self.steps = math.ceil(len(data.train) / recipe.batch_size)
-        _check_shares(data, self.steps)
+        check_model(model)
+        check_normalization(data)
+        check_shares(data, self.steps)
+        self.model = model.to(device, memory_format=torch.channels_last)
+        self.data, self.recipe, self.device = _on_device(data, device), recipe, device
+        self.bf16 = has_bf16(device) if bf16 is None else bf16
+        check_batch_norm(self.model, self.data, self.steps)
         self.forward = distributed.replicate(self.model)
         self.criterion = LabelSmoothingLoss(len(data.classes), recipe.label_smoothing).to(device)
         self.aux_weight = head_weights(model) if recipe.aux_weight is None else recipe.aux_weight
-        self.optimizer = recipe.make_optimizer(model.parameters())
+        self.optimizer = make_optimizer(recipe, model.parameters())
         self.average = average_weights(self.model, recipe.ema_decay) if recipe.ema_decay else None
         self.generator = torch.Generator(device).manual_seed(recipe.seed)
         self.history: list[Row] = []
@@ -90,6 +96,8 @@ class Run:
         seconds = time.perf_counter() - started
         self._check_finite(losses)
         test = self._evaluate(self.data.test)
+        if not math.isfinite(test.loss):
+            raise self._diverged(f"The loss is {test.loss} on the test images after", self.steps - 1)
         row = {
             "epoch": len(self.history) + 1,
             "train_loss": losses.mean().item(),
@@ -170,16 +178,21 @@ class Run:
         if not len(bad):
             return
         step = int(bad[0])
-        raise DivergedError(
-            f"The loss is {losses[step].item()} at step {step + 1} of epoch {len(self.history) + 1}, learning rate "
-            f"{self.learning_rate(step):.3g}; try learning_rate={self.recipe.learning_rate / 10:.3g}, "
-            "a longer warm-up, or batch norm in the model."
+        raise self._diverged(f"The loss is {losses[step].item()} at step {step + 1} of", step)
+
+    def _diverged(self, what: str, step: int) -> DivergedError:
+        """The images are finite, as `check_normalization` sees to: what can be changed is how they are learned."""
+        return DivergedError(
+            f"{what} epoch {len(self.history) + 1}, learning rate {self.learning_rate(step):.3g}; try "
+            f"learning_rate={self.recipe.learning_rate / 10:.3g}, a longer warm-up, or batch norm in the model."
         )
 
 
 def head_weights(model: nn.Module) -> dict[str, float]:
-    """The weight that a built network's value gives the loss of each auxiliary head, by the head's name."""
-    return {name: part.weight for name, part in model.named_children() if isinstance(part, AuxiliaryModule)}
+    """The weight that a built network's value gives the loss of each auxiliary head, by the head's name. The network
+    may be wrapped, as by `torch.compile` or DataParallel."""
+    parts = model.named_modules()
+    return {path.rpartition(".")[2]: part.weight for path, part in parts if isinstance(part, AuxiliaryModule)}
 
 
 def _on_device(data: ImageData, device: torch.device) -> ImageData:
@@ -191,13 +204,3 @@ def _on_device(data: ImageData, device: torch.device) -> ImageData:
 
     train, test = move_split(data.train), move_split(data.test)
     return replace(data, train=train, test=test, mean=data.mean.to(device), std=data.std.to(device))
-
-
-def _check_shares(data: ImageData, steps: int) -> None:
-    processes = distributed.world_size()
-    smallest = len(data.train) // steps
-    if min(smallest, len(data.test)) < processes:
-        raise ValueError(
-            f"{processes} processes cannot share batches of {smallest} images and {len(data.test)} test "
-            "images, as each needs at least one; use fewer processes or larger batches."
-        )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
 
 from course_lib.datasets.images import describe_tensor
+from course_lib.whole_numbers import whole_number
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
@@ -34,9 +36,10 @@ class LabelSmoothingLoss(nn.Module):
 
     def __init__(self, num_classes: int, epsilon: float = 0.1, prior: Tensor | Sequence[float] | None = None) -> None:
         super().__init__()
-        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
+        if (whole_number(num_classes) or 0) < 1:
             raise ValueError(f"num_classes is {num_classes!r}; it must be a whole number of at least 1.")
-        if not 0 <= epsilon < 1:
+        num_classes = whole_number(num_classes)
+        if not (isinstance(epsilon, Real) and 0 <= epsilon < 1):
             raise ValueError(f"epsilon is {epsilon!r}; it must be a number from 0 to below 1, as 0.1 in the paper.")
         self.num_classes, self.epsilon = num_classes, epsilon
         uniform = torch.full((num_classes,), 1 / num_classes)
@@ -65,11 +68,12 @@ class LabelSmoothingLoss(nn.Module):
             targets: labels, int64, shape (N,), or probabilities of the classes, floating point, shape (N, K).
 
         Returns:
-            A tensor without dimensions, float32 or as wide as the logits.
+            A tensor without dimensions, float32 or as wide as the logits; NaN if a target is.
 
         Raises:
-            ValueError: shapes or dtypes do not go together, or a label lies outside the classes. Labels are looked at
-                on the CPU alone: elsewhere the look would make every step wait, and PyTorch stops by itself.
+            ValueError: shapes or dtypes do not go together, a label lies outside the classes, or a probability is
+                negative. Values are looked at on the CPU alone: elsewhere the look would make every step wait; there
+                PyTorch stops at such labels by itself, and negative probabilities count as they stand.
         """
         self._check(logits, targets)
         log_p = logits.log_softmax(1, dtype=torch.promote_types(logits.dtype, torch.float32))
@@ -83,6 +87,9 @@ class LabelSmoothingLoss(nn.Module):
         return (1 - self.epsilon) * loss - self.epsilon * _dot(log_p, self.prior.to(log_p)).mean()
 
     def _check(self, logits: Tensor, targets: Tensor) -> None:
+        for name, given in (("Logits", logits), ("Targets", targets)):
+            if not isinstance(given, Tensor):
+                raise ValueError(f"{name} are a {type(given).__name__}; give a tensor, such as torch.as_tensor(...).")
         if logits.ndim != 2 or logits.shape[1] != self.num_classes or not logits.is_floating_point():
             raise ValueError(
                 f"Logits are {describe_tensor(logits)}; {self.num_classes} classes need floats (N, {self.num_classes})."
@@ -93,7 +100,11 @@ class LabelSmoothingLoss(nn.Module):
                 f"Targets are {describe_tensor(targets)}; logits of shape {tuple(logits.shape)} need labels, int64 of "
                 f"shape ({len(logits)},), or probabilities, floats of shape {tuple(logits.shape)}."
             )
-        if labels and targets.device.type == "cpu" and len(targets):
+        if targets.device.type != "cpu" or not targets.numel():
+            return
+        if not labels and bool((targets < 0).any()):
+            raise ValueError(f"A target is {targets.nan_to_num().min().item():g}; a probability is not negative.")
+        if labels:
             least, most = targets.min().item(), targets.max().item()
             if least < 0 or most >= self.num_classes:
                 raise ValueError(
@@ -114,26 +125,30 @@ def auxiliary_loss(
     Szegedy et al. 2014 (arXiv:1409.4842), section 5, weigh each of GoogLeNet's two heads 0.3.
 
     Args:
-        outputs: what a network gives in training: a named tuple (logits, then the heads' logits), or, of a network
-            without heads, the logits alone; each of shape (N, K).
+        outputs: what a network gives in training: a tuple (logits, then the heads' logits), or, of a network without
+            heads, the logits alone; each of shape (N, K).
         targets: as `criterion` takes them.
         criterion: from logits and targets to a loss without dimensions.
-        weight: of every head, or of each head by its name in the tuple, as `head_weights(model)` gives them.
+        weight: of every head, or of each head by its name in a named tuple, as `head_weights(model)` gives them.
 
     Raises:
-        ValueError: a head has no weight.
+        ValueError: a head has no weight, or no name by which to find it.
     """
     if isinstance(outputs, Tensor):
         return criterion(outputs, targets)
     logits, *heads = outputs
     loss = criterion(logits, targets)
-    for name, head in zip(outputs._fields[1:], heads, strict=True):
+    names = getattr(outputs, "_fields", (None,) * len(outputs))[1:]
+    for name, head in zip(names, heads, strict=True):
         if isinstance(weight, Mapping) and name not in weight:
-            raise ValueError(f"The auxiliary head {name!r} has no weight; give one number for all, such as 0.3.")
+            which = (
+                "A head of a plain tuple has no name" if name is None else f"The auxiliary head {name!r} has no weight"
+            )
+            raise ValueError(f"{which}; give one number for all, such as 0.3.")
         loss = loss + (weight[name] if isinstance(weight, Mapping) else weight) * criterion(head, targets)
     return loss
 
 
 def _dot(log_p: Tensor, q: Tensor) -> Tensor:
     """sum_k q(k) log p(k); 0 where q is, also if p is 0 there."""
-    return torch.where(q > 0, log_p * q, 0).sum(1)
+    return torch.where(q == 0, 0, log_p * q).sum(1)

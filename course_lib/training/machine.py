@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import torch
 
+from course_lib.errors import CourseError
+
 
 def default_device() -> torch.device:
     """The fastest kind of device present: CUDA, then Apple's MPS, then the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def find_device(name: torch.device | str | None = None) -> torch.device:
+    """The device of this name, as "cpu", "cuda", "cuda:1" or "mps"; None is `default_device`.
+
+    Raises:
+        CourseError: the machine has no such device; the message lists those it has.
+    """
+    if name is None:
+        return default_device()
+    here = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    here += ["mps"] if torch.backends.mps.is_available() else []
+    if str(name) not in here and not any(kind.startswith(f"{name}:") for kind in here):
+        raise CourseError(f"there is no device {str(name)!r} here; use {' or '.join(here)}.")
+    return torch.device(name)
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from course_lib.architecture import build
 from course_lib.architecture.building import Network
 from course_lib.datasets import ImageData
-from course_lib.models import create_model
+from course_lib.errors import CourseError
+from course_lib.models import create_model, network
 from course_lib.training.checkpoint import CheckpointError, load_hashed, save_hashed
+from course_lib.whole_numbers import whole_number
+
+MOST_PIXELS = 2**26  # of an image that a model file may ask for
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +64,57 @@ class SavedModel:
         """What `save` wrote, its tensors on the CPU.
 
         Raises:
-            CheckpointError: the file is missing or altered, or holds something else; the message names it.
+            CheckpointError: the file is missing or altered, or holds something else, such as weights of other shapes
+                than its network's; the message names it. Nothing larger than the file is made to find that out.
         """
         content = load_hashed(path)
-        try:
-            return cls(**content)
-        except TypeError as error:
-            raise CheckpointError(f"{path} is not a model that `train` has saved.") from error
+        problem = _problem(content)
+        if problem:
+            raise CheckpointError(f"{path} is not a model that `train` has saved: {problem}.")
+        return cls(**content)
+
+
+def _problem(content: dict[str, Any]) -> str | None:
+    """What is wrong with a file's content; None where nothing is."""
+    names = [field.name for field in fields(SavedModel)]
+    if set(content) != set(names):
+        return f"it has not the parts {', '.join(names)}, and no others"
+    checks = {
+        "name": isinstance(content["name"], str),
+        "aux": isinstance(content["aux"], bool),
+        "options": isinstance(content["options"], dict) and all(isinstance(key, str) for key in content["options"]),
+        "weights": isinstance(content["weights"], dict) and all(map(torch.is_tensor, content["weights"].values())),
+        "classes": isinstance(content["classes"], tuple) and all(isinstance(each, str) for each in content["classes"]),
+        "image_shape": _is_image_shape(content["image_shape"]),
+    }
+    if not all(checks.values()):
+        return f"its {next(name for name, holds in checks.items() if not holds)} is of the wrong kind"
+    for name in ("mean", "std"):
+        value = content[name]
+        if not (torch.is_tensor(value) and value.dtype == torch.float32 and value.shape == content["image_shape"][:1]):
+            return f"its {name} is not one float32 number a channel"
+    return _misfit(content)
+
+
+def _is_image_shape(shape: object) -> bool:
+    if not isinstance(shape, tuple) or len(shape) != 3:
+        return False
+    return all((whole_number(size) or 0) >= 1 for size in shape) and math.prod(shape) <= MOST_PIXELS
+
+
+def _misfit(content: dict[str, Any]) -> str | None:
+    """How the weights differ from those of the network that is named; found without memory for any."""
+    try:
+        value = network(content["name"], len(content["classes"]), content["aux"], **content["options"])
+        with torch.device("meta"):
+            model = build(value, content["image_shape"][0])
+    except CourseError as error:
+        return str(error).rstrip(".")
+    except (OverflowError, RuntimeError, TypeError, ValueError):  # torch's, of sizes beyond 64 bits
+        return f"no {content['name']} can be built with its options"
+    wanted = {name: (weights.shape, weights.dtype) for name, weights in model.state_dict().items()}
+    given = {name: (weights.shape, weights.dtype) for name, weights in content["weights"].items()}
+    if wanted != given:
+        name = next(name for name in {**wanted, **given} if wanted.get(name) != given.get(name))
+        return f"its weights {name} are not those of {content['name']} with its options"
+    return None

@@ -17,8 +17,8 @@ from itertools import product
 from cifar import CLASSES, describe_images, load_all_images, make_model, sizes, train
 from recording import Recording, Row, read_options
 
+from course_lib import models
 from course_lib.architecture import Conv, Node, conv, seq, with_fields
-from course_lib.models import architecture
 from course_lib.training import Recipe
 
 NAME = "cifar_ladder"
@@ -41,7 +41,7 @@ def network(*, aux: bool = False, cifar_stem: bool = True, norm: bool = True, wi
             the first three max-pools removed. Both have the modules 4a to 4e on 16x16.
         norm: batch normalisation; without, the convolutions have biases.
     """
-    value = architecture("googlenet_cifar", CLASSES, aux, width=width)
+    value = models.network("googlenet_cifar", CLASSES, aux, width=width)
     if not cifar_stem:
         conv1, conv2, *rest = value.layers
         reduce = conv(conv1.channels, 1).named("reduce")

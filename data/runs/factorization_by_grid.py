@@ -22,7 +22,7 @@ GRIDS = (28, 14, 7)
 def network(grid: int | None) -> Node:
     """A 7x7 convolution on each of three grids; on `grid`, if given, it is 1x7 and 7x1."""
     large = {28: conv(16, 7), 14: conv(32, 7), 7: conv(64, 7)}
-    stages = {size: factorize(7)(stage) if size == grid else stage for size, stage in large.items()}
+    stages = {size: factorize(stage, 7) if size == grid else stage for size, stage in large.items()}
     opening = conv(16, 3) >> stages[28] >> max_pool(3, 2)
     middle = conv(32, 1) >> stages[14] >> max_pool(3, 2)
     return opening >> middle >> conv(64, 1) >> stages[7] >> global_avg_pool() >> linear(10)

@@ -18,7 +18,7 @@ import pandas as pd
 from cifar import CLASSES, describe_images, load_images, make_model, train
 from recording import Recording, Row, read_options
 
-from course_lib.models import architecture
+from course_lib.models import network
 from course_lib.recipes import Recipe
 from course_lib.recipes.published import szegedy_2016
 from course_lib.reporting.records import load_record
@@ -30,7 +30,7 @@ WATCHED = 500
 RMSPROP = replace(szegedy_2016, batch_size=32, schedule="cosine", ema_decay=0.0, label_smoothing=0.0)
 RECIPES = {"sgd": replace(RMSPROP, optimizer="sgd", momentum=0.9), "rmsprop": RMSPROP}
 FIRST_RATES = {"sgd": (0.025, 0.05, 0.1), "rmsprop": (0.0225, 0.045, 0.09)}
-V2 = architecture("small_inception", CLASSES, aux=True, bn_aux_fc=False, dropout=0.5)
+V2 = network("small_inception", CLASSES, aux=True, bn_aux_fc=False, dropout=0.5)
 MOST_RATES = 9
 
 

@@ -19,7 +19,7 @@ from optimizer_rates import FIRST_RATES, RECIPES, best_rate
 from recording import Recording, Row, read_options
 
 from course_lib.architecture import Node
-from course_lib.models import architecture
+from course_lib.models import network
 
 NAME = "v2_against_v3"
 
@@ -35,7 +35,7 @@ class Variant:
 
     @property
     def value(self) -> Node:
-        return architecture("small_inception", CLASSES, aux=True, bn_aux_fc=self.bn_aux_fc, dropout=self.dropout)
+        return network("small_inception", CLASSES, aux=True, bn_aux_fc=self.bn_aux_fc, dropout=self.dropout)
 
 
 VARIANTS = {

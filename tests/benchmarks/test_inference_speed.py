@@ -23,7 +23,6 @@ from course_lib import plots
 from course_lib.architecture import smallest_input, total
 from course_lib.datasets import ImageData, Split, load
 from course_lib.models import (
-    architecture,
     create_model,
     entry,
     list_models,
@@ -135,7 +134,7 @@ def test_growth_of_cost(pytestconfig: pytest.Config, capsys: pytest.CaptureFixtu
             size = [max(round(extent * factor), low) for extent, low in zip((height, width), least, strict=True)]
             image = torch.randn(1, channels, *size)
             seconds = min(interleaved({"one": lambda network=network, image=image: network(image)}, ROUNDS)["one"])
-            macs = total(architecture(name), (channels, *size)).macs
+            macs = total(network(name), (channels, *size)).macs
             measured.setdefault(name, []).append((macs / 1e9, 1e3 * seconds))
     points = np.log(np.concatenate([np.array(pairs) for pairs in measured.values()]))
     exponent = np.polyfit(*points.T, deg=1)[0]

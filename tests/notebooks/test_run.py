@@ -27,7 +27,7 @@ LESSON_TIMEOUT_S = 3 * 3600
 
 
 @dataclass(frozen=True)
-class Run:
+class NbvalReport:
     """What nbval said: seconds and outcome (passed, failure, error, skipped) of each code cell, and all it printed."""
 
     seconds: list[float]
@@ -43,7 +43,7 @@ def run_blocked(arguments: Sequence[str], folder: Path | None = None) -> subproc
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def run_nbval(notebook: Path) -> Run:
+def run_nbval(notebook: Path) -> NbvalReport:
     """Run a notebook under nbval-lax, cut off from the network."""
     report = notebook.with_suffix(".xml")
     options = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT_S}", "--color=no"]
@@ -61,7 +61,7 @@ def run_nbval(notebook: Path) -> Run:
     finished = run_blocked(["-m", "pytest", *options, *outside, notebook.name], notebook.parent)
     cells = ElementTree.parse(report).findall(".//testcase")
     seconds = [float(cell.get("time", "0")) for cell in cells]
-    return Run(seconds, [outcome(cell) for cell in cells], finished.stdout + finished.stderr)
+    return NbvalReport(seconds, [outcome(cell) for cell in cells], finished.stdout + finished.stderr)
 
 
 def outcome(cell: ElementTree.Element) -> str:

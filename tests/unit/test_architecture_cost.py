@@ -22,6 +22,7 @@ from course_lib.architecture import (
     adaptive_avg_pool,
     auxiliary,
     avg_pool,
+    batch_norm,
     branches,
     build,
     conv,
@@ -119,10 +120,10 @@ def test_receptive_field_equals_the_gradients_reach(value: Node, shape: tuple[in
     except ArchitectureError:
         assume(False)
     middle = tuple(extent // 2 for extent in signal.shape[1:])
-    first = tuple(i * j + s for i, j, s in zip(middle, signal.jump, signal.start, strict=True))
-    inside = all(f >= 0 and f + size <= n for f, size, n in zip(first, signal.field, shape[1:], strict=True))
+    first = tuple(i * j + s for i, j, s in zip(middle, signal.reach.jump, signal.reach.start, strict=True))
+    inside = all(f >= 0 and f + size <= n for f, size, n in zip(first, signal.reach.field, shape[1:], strict=True))
     assume(inside)
-    assert measured_receptive_field(value, shape) == (first, signal.field)
+    assert measured_receptive_field(value, shape) == (first, signal.reach.field)
 
 
 def test_a_global_pool_sees_the_whole_grid() -> None:
@@ -177,6 +178,7 @@ def test_auxiliary_heads_answer_in_training_only_and_deepest_first() -> None:
         (lambda: conv(8, (3, 3, 3)), r"one int or \(height, width\); got \(3, 3, 3\)"),
         (lambda: conv(8, 3, padding="full"), "padding must be one of same, valid; got 'full'"),
         (lambda: conv(8, 3, activation="gelu"), "activation must be one of relu, linear; got 'gelu'"),
+        (lambda: conv(8, 3, eps=0), "Conv: eps must be above 0; got 0"),
         (lambda: dropout(1.5), "probability from 0 up to, not including, 1; got 1.5"),
         (lambda: branches(), "at least one path"),
         (lambda: branches(64), "a path must be a value .* got 64"),
@@ -208,7 +210,7 @@ def test_auxiliary_heads_answer_in_training_only_and_deepest_first() -> None:
         ),
         (
             lambda: build(conv(8, 3) >> linear(2), 3),
-            "linear 2: the size of its input is not fixed; put global_avg_pool",
+            "1: the size of the input of 'linear 2' is not fixed; put global_avg_pool",
         ),
     ],
 )
@@ -273,6 +275,12 @@ def test_with_fields_changes_every_part_of_a_kind_and_no_other() -> None:
     assert with_fields(plain, Conv, norm=True, bias=False) == INCEPTION_A >> CLASSIFIER
 
 
+def test_a_batch_norm_has_the_eps_of_its_layer() -> None:
+    value = seq(conv(4, 3, eps=1e-5), batch_norm(eps=1e-4), global_avg_pool(), linear(8, norm=True, eps=0.1))
+    norms = [module for module in build(value, 3).modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+    assert [module.eps for module in norms] == [1e-5, 1e-4, 0.1]
+
+
 def test_values_compare_by_content_and_flatten() -> None:
     assert conv(8, 3) >> (conv(8, 1) >> conv(4, 1)) == seq(conv(8, 3), conv(8, 1), conv(4, 1))
     assert hash(INCEPTION_A) == hash(branches(*INCEPTION_A.paths))
@@ -283,7 +291,8 @@ def test_values_compare_by_content_and_flatten() -> None:
 def test_counting_needs_no_torch() -> None:
     code = (
         "import sys; from course_lib.architecture import conv, cost, split_5x5, total, diagram;"
-        "total(split_5x5(conv(8, 5)), (3, 8, 8)); diagram(conv(8, 5), (3, 8, 8)); cost(conv(8, 5), (3, 8, 8));"
+        "total(split_5x5(conv(8, 5)), (3, 8, 8)); diagram(conv(8, 5), (3, 8, 8));"
+        "assert not {'torch', 'numpy', 'pandas'} & set(sys.modules); cost(conv(8, 5), (3, 8, 8));"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -107,3 +110,39 @@ def test_as_a_program_without_loading_torch_and_into_a_closed_pipe() -> None:
     command = f"{shlex.quote(sys.executable)} -m course_lib describe inception_resnet_v2 | head -n 1"
     piped = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
     assert (piped.returncode, piped.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other signals")
+@pytest.mark.parametrize("seconds", [0.15, 0.4, 0.8, 1.2, 1.8])
+def test_ctrl_c_at_any_time_is_one_line_at_most(seconds: float) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "course_lib", "train", "small_inception", "--out", "/proc/none", "--device", "none"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, shown = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT, 2), shown  # 2: it had ended before
+    assert len(shown.splitlines()) <= 1, shown
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="has other signals")
+def test_usr1_before_there_is_a_run_ends_nothing() -> None:
+    process = subprocess.Popen([sys.executable, "-m", "course_lib", "models"], stdout=subprocess.PIPE, text=True)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGUSR1)
+    shown, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "inception_v3" in shown
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_a_terminal_that_lacks_a_letter_shows_another(encoding: str) -> None:
+    code = (
+        "import sys; from course_lib import __main__ as m; m._run = lambda _: print('猫 cat') or 0; sys.exit(m.main())"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "? cat\n"), done.stderr

@@ -1,7 +1,10 @@
 """The commands train, evaluate and predict: one run from end to end, resumed, and each wrong argument in a sentence."""
 
+import errno
 import os
+import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,9 @@ import torch
 from PIL import Image
 
 from course_lib.__main__ import main
+from course_lib.files import folder_lock
 from course_lib.training import Checkpoints, DivergedError, fit
+from course_lib.training.saved_model import SavedModel
 
 CLASSES = ("bright", "dark")
 
@@ -143,10 +148,85 @@ def test_held_out_images_are_judged_instead_of_test_images(arguments, tmp_path, 
         (["--root", "/nowhere"], "/nowhere/train does not exist"),
         (["--hold-out", "0"], "0 of 48 training images were asked for"),
         (["--aux"], "takes images of shape"),
+        (["--device", "cuda:99"], "there is no device 'cuda:99' here; use cpu"),
+        (["--option", "bn_aux=no"], "option bn_aux must be True or False; got 'no'."),
+        (["--option", "depth=2.0"], "option depth must be a whole number; got 2.0."),
+        (["--option", "dropout=0,5"], "option dropout must be a number; got (0, 5)."),
+        (["--option", "width=16000000"], "parameters, too many to train in this machine's memory"),
+        (["--set", "optimizer=['sgd']"], "optimizer is ['sgd'], but it must be one of"),
     ],
 )  # fmt: skip
 def test_a_wrong_argument_is_one_sentence(arguments, tmp_path, capsys, others, says):
     assert says in refused(capsys, arguments(tmp_path / "run", *others))
+
+
+@pytest.mark.parametrize(
+    "others",
+    [["--device", "gpu"], ["--option", "widht=3"], ["--out", "/proc/run"], ["--set", "pad=-1"]],
+    ids=lambda others: others[0],
+)
+def test_what_can_be_refused_is_refused_before_the_images_are_read(arguments, tmp_path, capsys, monkeypatch, others):
+    def load(_):
+        raise AssertionError("images were read")
+
+    monkeypatch.setattr("course_lib.commands.train.load_data", load)
+    refused(capsys, arguments(tmp_path / "run", *others))
+
+
+def test_an_out_that_cannot_be_written_is_named(arguments, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    message = refused(capsys, arguments(tmp_path / "file" / "run"))
+    assert message == f"error: {tmp_path}/file/run cannot be written (Not a directory); name a folder you may write to."
+
+
+def test_an_out_in_use_is_refused(arguments, tmp_path, capsys):
+    with folder_lock(tmp_path / "run"):
+        assert "is in use by another process; wait for it to end" in refused(capsys, arguments(tmp_path / "run"))
+
+
+def test_another_option_of_a_finished_run_changes_nothing(trained, arguments, capsys):
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    message = refused(capsys, arguments(trained, "--option", "dropout=0.5"))
+    assert "another run: the network's dropout.p differs (0.0 there, 0.5 here)" in message
+    assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
+
+
+def test_a_model_that_cannot_be_written_at_the_end_is_kept_elsewhere(trained, arguments, tmp_path, monkeypatch, capsys):
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / "model.pt").unlink()
+    save = SavedModel.save
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "elsewhere"))
+
+    def full(self, path):
+        if path.parent == tmp_path / "run":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(self, path)
+
+    monkeypatch.setattr(SavedModel, "save", full)
+    message = refused(capsys, arguments(tmp_path / "run"))
+    (kept,) = (tmp_path / "elsewhere").iterdir()
+    assert f"Cannot write {tmp_path}/run/model.pt (No space left on device); the trained model is in {kept}" in message
+    assert SavedModel.load(kept / "model.pt").classes == CLASSES
+
+
+def test_a_home_folder_is_the_home_folder_everywhere(trained, root, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(trained, tmp_path / "run")
+    shutil.copy(root / "test" / "dark" / "0.png", tmp_path)
+    assert main(["predict", "~/0.png", "--run", "~/run"]) == 0
+    assert main(["evaluate", "~/run", "--data", "image_folder", "--root", str(root)]) == 0
+    assert Checkpoints("~/run/checkpoints").latest() is not None
+
+
+def test_a_model_whose_numbers_are_none_predicts_nothing(trained, root, tmp_path, capsys):
+    saved = SavedModel.load(trained / "model.pt")
+    weights = {name: value.float() * float("nan") for name, value in saved.weights.items()}
+    weights = {name: value.to(saved.weights[name].dtype) for name, value in weights.items()}
+    replace(saved, weights=weights).save(tmp_path / "model.pt")
+    image, data = str(root / "test" / "dark" / "0.png"), ["--data", "image_folder", "--root", str(root)]
+    assert "gives no finite numbers for" in refused(capsys, ["predict", image, "--run", str(tmp_path)])
+    assert "train it again" in refused(capsys, ["evaluate", str(tmp_path), *data])
 
 
 def test_an_unknown_network_is_named(root, tmp_path, capsys):

@@ -77,7 +77,8 @@ def test_changed_archive_is_refused(copied_folder, damage):
 @pytest.mark.parametrize("name", [embedded.ARCHIVE_NAME, embedded.CHECKSUM_NAME])
 def test_missing_embedded_file_is_named(copied_folder, name):
     (copied_folder / name).unlink()
-    with pytest.raises(DatasetError, match=rf"Cannot read {re.escape(str(copied_folder / name))}.*pip install -e"):
+    path = re.escape(str(copied_folder / name))
+    with pytest.raises(DatasetError, match=rf"Cannot read {path}.*git checkout -- {path}.*install the course again"):
         embedded.load_embedded(copied_folder)
 
 

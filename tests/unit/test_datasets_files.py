@@ -93,6 +93,14 @@ GOOD = to_idx(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
         pytest.param("a", GOOD[:10], "ends within its header", id="short header"),
         pytest.param("a", b"", "does not begin as an IDX file", id="empty"),
         pytest.param("a", b"\x00\x00\x0d" + GOOD[3:], "does not begin as an IDX file", id="wrong type"),
+        pytest.param("a", bytes([0, 0, 8, 255]) + bytes(4 * 255), "announces 255 dimensions", id="255 dimensions"),
+        pytest.param("a", bytes([0, 0, 8, 0]) + b"x", "announces 0 dimensions", id="no dimension"),
+        pytest.param(
+            "a", to_idx(np.zeros((2, 0, 0), np.uint8)), "the shape (2, 0, 0), which has no", id="0x0 pictures"
+        ),
+        pytest.param(
+            "a", struct.pack(">BBBB3I", 0, 0, 8, 3, 0, 2**32 - 1, 2**32 - 1), "no element", id="huge and empty"
+        ),
         pytest.param("a.gz", gzip.compress(GOOD)[:-9], "is truncated or damaged", id="short gzip"),
         pytest.param("a.gz", GOOD, "is truncated or damaged", id="not gzip"),
     ],

@@ -1,15 +1,18 @@
 """Image trees: decoding, the cache and its renewal, and every tree that cannot be loaded."""
 
+import io
 import os
 import re
 import shutil
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from course_lib.datasets import DatasetError, image_folder, load
+from course_lib.datasets import DatasetError, image_cache, image_files, image_folder, load
+from course_lib.training.augment import normalize
 
 CLASSES = ("cat", "dog")
 FILES_PER_CLASS = {"train": 3, "test": 2}
@@ -32,7 +35,7 @@ def save(path, pixels, **options):
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(image_folder, "_IMAGES_PER_BLOCK", 4)  # Fewer than the training images: several blocks.
+    monkeypatch.setattr(image_cache, "_IMAGES_PER_BLOCK", 4)  # Fewer than the training images: several blocks.
     return tmp_path / "cache" / "inception-course" / "image_folder"
 
 
@@ -47,7 +50,8 @@ def root(tmp_path):
 
 
 def forbid_decoding(monkeypatch):
-    monkeypatch.setattr(image_folder, "_read_rgb", lambda path: pytest.fail(f"decoded {path} again"))
+    for module in (image_files, image_folder):
+        monkeypatch.setattr(module, "read_rgb", lambda path, upright=True: pytest.fail(f"decoded {path} again"))
 
 
 def pixels_on_disk(root, split):
@@ -113,26 +117,69 @@ def test_writing_to_an_image_changes_neither_cache_nor_process(root):
     np.testing.assert_array_equal(load("image_folder", root).train.images.numpy(), pixels_on_disk(root, "train"))
 
 
-@pytest.mark.parametrize("name", ["train_images.npy", "test_images.npy", "statistics.json"])
-@pytest.mark.parametrize("damage", ["truncated", "missing"])
+def altered_byte(content):
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def other_archive(content):
+    buffer = io.BytesIO()
+    np.savez(buffer, images=np.zeros((6, 3, 6, 5), np.uint8))
+    return buffer.getvalue()
+
+
+DAMAGES = {
+    "truncated": lambda content: content[:-5],
+    "empty": lambda content: b"",
+    "altered": altered_byte,
+    "another archive": other_archive,
+    "damaged archive": lambda content: b"PK\x03\x04" + content[4:],
+}
+
+
+@pytest.mark.parametrize("name", ["train_images.npy", "test_images.npy", "statistics.json", "SHA256SUMS"])
+@pytest.mark.parametrize("damage", [*DAMAGES.values(), None], ids=[*DAMAGES, "missing"])
 def test_damaged_cache_is_made_again(root, cache, name, damage):
-    load("image_folder", root)
+    first = load("image_folder", root)
     (file,) = cache.glob(f"*/*/{name}")
-    if damage == "truncated":
-        file.write_bytes(file.read_bytes()[:-5])
-    else:
+    sound = file.read_bytes()
+    if damage is None:
         file.unlink()
-    np.testing.assert_array_equal(load("image_folder", root).train.images.numpy(), pixels_on_disk(root, "train"))
+    else:
+        file.write_bytes(damage(sound))
+    again = load("image_folder", root)
+    np.testing.assert_array_equal(again.train.images.numpy(), pixels_on_disk(root, "train"))
+    assert torch.equal(again.mean, first.mean)
+    assert file.read_bytes() == sound
+
+
+def test_cache_entry_reaches_the_disk_before_it_has_its_name(root, cache, monkeypatch):
+    synced, replace, fsync = [], os.replace, os.fsync
+
+    def note(descriptor):
+        synced.append(descriptor)
+        fsync(descriptor)
+
+    def check(new, entry):
+        if os.path.isdir(new):
+            assert len(synced) == len(os.listdir(new)) == 4
+        replace(new, entry)
+
+    monkeypatch.setattr(image_cache.os, "fsync", note)
+    monkeypatch.setattr(image_cache.os, "replace", check)
+    load("image_folder", root)
+    assert len(synced) == 4
 
 
 def test_entry_written_by_another_process_meanwhile_is_used(root, monkeypatch):
     replace = os.replace
 
     def lose_the_race(new, entry):
-        shutil.copytree(new, entry)
+        if os.path.isdir(new):
+            shutil.copytree(new, entry)
         replace(new, entry)
 
-    monkeypatch.setattr(image_folder.os, "replace", lose_the_race)
+    monkeypatch.setattr(image_cache.os, "replace", lose_the_race)
     np.testing.assert_array_equal(load("image_folder", root).test.images.numpy(), pixels_on_disk(root, "test"))
 
 
@@ -166,6 +213,143 @@ def test_photographs_stand_upright(root):
     exif[0x0112] = 6  # Orientation: to be turned clockwise by a quarter.
     save(root / "train" / "cat" / "3.jpg", np.zeros((5, 6, 3), np.uint8), exif=exif)
     assert load("image_folder", root).train.images.shape == (7, 3, 6, 5)
+
+
+SOLID = np.full((6, 5, 3), (200, 40, 90), np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".TIFF"])
+def test_other_formats_are_read(root, suffix):
+    file = root / "train" / "cat" / f"3{suffix}"
+    save(file, SOLID, format="JPEG" if suffix in (".jfif", ".jpe") else None)
+    pixels = load("image_folder", root).train.images[3].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(pixels.astype(int), SOLID, atol=6)  # three of the formats are lossy
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".tif", ".png"])
+def test_photographs_of_every_format_stand_upright(root, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = np.zeros((5, 6, 3), np.uint8)
+    stored[:, :3] = 255  # the left half becomes the upper half
+    save(root / "train" / "cat" / f"3{suffix}", stored, exif=exif)
+    upright = load("image_folder", root).train.images[3]
+    assert upright.shape == (3, 6, 5)
+    assert upright[:, :2].float().mean() > 240
+    assert upright[:, 4:].float().mean() < 15
+
+
+def drawing(mode):
+    """A black bar on transparent ground, as a picture of this mode."""
+    alpha = np.zeros((6, 5), np.uint8)
+    alpha[2:4] = 255
+    picture = Image.fromarray(np.dstack([np.zeros((6, 5, 3), np.uint8), alpha]))
+    if mode == "P":  # index 0 is transparent, index 1 black
+        palette = Image.fromarray((alpha // 255).astype(np.uint8), "L").convert("P")
+        palette.putpalette([0] * 6)
+        palette.info["transparency"] = 0
+        return palette
+    return picture.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mode"),
+    [
+        *((".png", mode) for mode in ("RGBA", "LA", "P")),
+        *((".gif", mode) for mode in ("RGBA", "P")),
+        *((".tif", mode) for mode in ("RGBA", "LA")),
+        (".webp", "RGBA"),
+    ],
+)
+def test_what_is_transparent_is_laid_on_white(root, suffix, mode):
+    options = {"lossless": True} if suffix == ".webp" else {}
+    drawing(mode).save(root / "train" / "cat" / f"3{suffix}", **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        picture = load("image_folder", root).train.images[3]
+    expected = np.full((3, 6, 5), 255, np.uint8)
+    expected[:, 2:4] = 0
+    np.testing.assert_array_equal(picture.numpy(), expected)
+
+
+def test_a_palette_with_an_alpha_for_each_colour_is_read_without_a_warning(root):
+    palette = Image.fromarray(np.tile(np.arange(5, dtype=np.uint8), (6, 1)), "L").convert("P")
+    palette.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
+    palette.save(root / "train" / "cat" / "3.png", transparency=bytes([0, 255, 255, 255, 0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        row = load("image_folder", root).train.images[3, :, 0].T.tolist()
+    assert row == [[255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
+
+
+def test_hidden_files_are_ignored(root):
+    first = load("image_folder", root)
+    cat = root / "train" / "cat"
+    (cat / "._0.png").write_bytes(b"\0\5\x16\7 of macOS")
+    shutil.copy(cat / "0.png", cat / ".0.png")
+    (root / "train" / "._cat").write_bytes(b"\0\5\x16\7")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = load("image_folder", root)
+    assert torch.equal(first.train.images, again.train.images)
+
+
+def test_images_left_out_are_counted_in_one_warning(root):
+    cat = root / "train" / "cat"
+    (cat / "a.heic").write_bytes(b"x")
+    (cat / "b.AVIF").write_bytes(b"x")
+    (root / "test" / "dog" / "c.heic").write_bytes(b"x")
+    (cat / "d.png").symlink_to(cat / "nothing.png")
+    (cat / "notes.txt").write_text("no image")
+    save(cat / "young" / "kittens" / "e.png", random_image(0))
+    save(root / "train" / "f.jpg", random_image(0))
+    says = "6 of the images are left out: 1 .avif, 2 .heic, 1 beside the class folders, 1 by a broken link, 1 in deeper"
+    for _ in range(2):  # also when the cache is there
+        with pytest.warns(UserWarning, match=match(root, says)) as warned:
+            assert len(load("image_folder", root).train) == 6
+        assert len(warned) == 1
+
+
+def test_a_class_of_broken_links_alone_says_so(root):
+    for file in (root / "test" / "dog").iterdir():
+        file.unlink()
+        file.symlink_to(root / "nothing.png")
+    with pytest.raises(DatasetError, match=match(root / "test" / "dog", "left out: 2 by a broken link", ".webp")):
+        load("image_folder", root)
+
+
+def test_class_names_are_the_same_in_both_forms_of_unicode(root):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    (root / "train" / "cat").rename(root / "train" / composed)
+    (root / "test" / "cat").rename(root / "test" / decomposed)
+    data = load("image_folder", root)
+    assert data.classes == (composed, "dog")
+    np.testing.assert_array_equal(data.test.images[:2].numpy(), pixels_on_disk(root / "test", decomposed))
+    (root / "test" / "dog").rename(root / "test" / composed)
+    with pytest.raises(DatasetError, match=match(root / "test", repr(composed), "twice", "move the images")):
+        load("image_folder", root)
+
+
+@pytest.mark.parametrize("channel", [0, slice(None)], ids=["no red", "black"])
+def test_a_channel_that_never_changes_is_divided_by_one(root, channel):
+    for file in root.rglob("*.png"):
+        pixels = np.array(Image.open(file))
+        pixels[:, :, channel] = 0
+        save(file, pixels)
+    data = load("image_folder", root)
+    dead = np.zeros(3, bool)
+    dead[channel] = True
+    assert data.std[dead].tolist() == [1] * dead.sum()
+    assert (data.std[~dead] != 1).all()
+    assert normalize(data.train.images, data.mean, data.std).isfinite().all()
+
+
+@pytest.mark.parametrize("size", [np.array([4, 7]), torch.tensor([4, 7])], ids=["NumPy", "PyTorch"])
+def test_image_size_takes_whole_numbers_of_any_library(root, size):
+    data = load("image_folder", root, image_size=(size[0], size[1]))
+    assert data.train.images.shape == (6, 3, 4, 7)
+    with pytest.raises(DatasetError, match="two whole numbers above zero"):
+        load("image_folder", root, image_size=(size[0] * 1.0, size[1]))
 
 
 def test_images_of_several_sizes_need_image_size(root):
@@ -211,7 +395,7 @@ def test_split_without_classes_is_named(root):
 def test_empty_class_folder_is_named(root):
     for file in (root / "test" / "dog").iterdir():
         file.rename(file.with_suffix(".txt"))
-    with pytest.raises(DatasetError, match=match(root / "test" / "dog", "holds no .png, .jpg or .jpeg file", "add")):
+    with pytest.raises(DatasetError, match=match(root / "test" / "dog", "holds no image that can be read", "add")):
         load("image_folder", root)
 
 

@@ -1,5 +1,6 @@
 """Splits, stratified subsets and channel statistics."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -76,10 +77,23 @@ def test_statistics_follow_the_training_split(data, cut):
     assert not torch.equal(smaller.mean, data.mean)
 
 
-@pytest.mark.parametrize("n", [0, -1, 301, 1.5, True, "10"])
+@pytest.mark.parametrize("n", [0, -1, 301, 1.5, True, "10", np.float64(2), np.True_, torch.tensor(True)])
 def test_impossible_subset_is_refused(data, n):
     with pytest.raises(DatasetError, match=r"toy: .* of 300 training images were asked for; .* from 1 to 300"):
         data.subset(train=n)
+
+
+@pytest.mark.parametrize("n", [np.int64(30), np.uint8(30), torch.tensor(30), torch.tensor([30])], ids=repr)
+def test_whole_numbers_of_any_library_are_taken(data, n):
+    assert indices_of(data.subset(train=n).train) == indices_of(data.subset(train=30).train)
+    assert indices_of(data.hold_out(n).test) == indices_of(data.hold_out(30).test)
+    assert indices_of(data.subset(train=30, seed=n).train) == indices_of(data.subset(train=30, seed=30).train)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, None, "0", True])
+def test_a_seed_that_is_none_is_refused(data, seed):
+    with pytest.raises(DatasetError, match=r"toy: seed is .*; give a whole number from 0"):
+        data.subset(train=30, seed=seed)
 
 
 def test_impossible_test_subset_is_refused(data):
@@ -115,6 +129,29 @@ def test_split_refuses_other_images(shape, dtype):
 def test_split_refuses_other_labels(n, dtype):
     with pytest.raises(DatasetError, match=r"Labels are .*; they must be int64 of shape \(4,\)"):
         Split(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.zeros(n, dtype=dtype))
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 0, 0), (4, 0, 2, 2)])
+def test_split_refuses_images_without_pixels(shape):
+    with pytest.raises(DatasetError, match="at least one pixel each"):
+        Split(torch.zeros(shape, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("value", [0, 1, 127, 255])
+def test_a_channel_that_never_changes_has_its_mean_and_is_divided_by_one(value):
+    pixels = torch.randint(0, 256, (9, 2, 5, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    pixels[:, 1] = value
+    mean, std = channel_statistics(pixels)
+    assert (mean[1], std[1]) == (torch.tensor(value / 255), 1)
+    pixels[0, 1, 0, 0] = value ^ 1  # one pixel is enough to have a deviation
+    assert 0 < channel_statistics(pixels)[1][1] < 0.01
+
+
+@pytest.mark.parametrize("std", [0.0, -1.0, float("nan"), float("inf")])
+def test_image_data_refuses_a_deviation_that_pixels_cannot_be_divided_by(std):
+    split = make_split([0])
+    with pytest.raises(DatasetError, match=r"toy: the channels' std is \[.*\], .* must be above 0"):
+        ImageData("toy", ("a",), split, split, torch.zeros(1), torch.tensor([std]))
 
 
 def test_split_refuses_to_be_empty():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from course_lib.datasets import DatasetError, image_folder, load
+from course_lib.datasets import DatasetError, image_files, load
 
 CAT, DOG, TRAIN = 7, 11, 18  # labels: positions in the alphabetical list of the 20 classes
 SIZE = (40, 30)  # of the photographs: width, height
@@ -81,6 +81,91 @@ def test_a_box_is_cut_to_the_pixel(kit):
     np.testing.assert_array_equal(images[2].permute(1, 2, 0).numpy(), whole[15:, 20:])
 
 
+def add_turned(kit, orientation, box, size=""):
+    """A photograph of the training list, stored 40x30 with its left half white, of this EXIF orientation."""
+    annotation = kit.add("VOC2007", "trainval", "turned", entry("dog", box))
+    pixels = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    pixels[:, :20] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photograph = kit.root / "VOC2007" / "JPEGImages" / "turned.jpg"
+    Image.fromarray(pixels).save(photograph, quality=100, subsampling=0, exif=exif)
+    annotation.write_text(f"<annotation>{size}{entry('dog', box)}</annotation>")
+    return annotation
+
+
+def size_element(width, height):
+    return f"<size><width>{width}</width><height>{height}</height></size>"
+
+
+@pytest.mark.parametrize("size", ["", size_element(40, 30), size_element(0, 0)], ids=["unsaid", "stored", "zero"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_box_counts_in_the_stored_photograph_unless_size_is_of_the_upright_one(kit, orientation, size):
+    add_turned(kit, orientation, (1, 1, 20, 30), size)
+    crop = load("voc_crops", kit.root).train.images[1]
+    assert crop.float().mean() > 245
+
+
+# Where the stored left half comes to lie in the upright photograph of 30x40.
+@pytest.mark.parametrize(
+    ("orientation", "box"), [(5, (1, 1, 30, 20)), (6, (1, 1, 30, 20)), (7, (1, 21, 30, 40)), (8, (1, 21, 30, 40))]
+)
+def test_a_box_counts_in_the_upright_photograph_where_size_says_so(kit, orientation, box):
+    add_turned(kit, orientation, box, size_element(30, 40))
+    assert load("voc_crops", kit.root).train.images[1].float().mean() > 245
+
+
+def test_a_box_outside_the_stored_photograph_names_the_orientation(kit):
+    add_turned(kit, 6, (1, 1, 30, 40))
+    says = r"not inside its photograph of 40x30 as it is stored \(its EXIF orientation is 6; a <size> tells"
+    with pytest.raises(DatasetError, match=rf"Object 1 of .*turned\.xml has the box .*{says}"):
+        load("voc_crops", kit.root)
+    with pytest.warns(UserWarning, match=says):
+        assert load("voc_crops", kit.root, skip_faulty=True).train.labels.tolist() == [CAT, CAT]
+
+
+def test_an_annotation_of_another_size_is_named(kit):
+    annotation = kit.add("VOC2007", "test", "a", entry("dog", (1, 1, 20, 15)))
+    annotation.write_text(f"<annotation>{size_element(80, 60)}{entry('dog', (1, 1, 20, 15))}</annotation>")
+    assert_refused_or_skipped(kit, r"a\.xml gives its photograph's <size> as 80x60; it is 40x30")
+
+
+@pytest.mark.parametrize("encoding", ["gb2312", "GBK", "big5", "shift_jis", "euc-kr", "utf-16", "ISO-8859-1", "utf-8"])
+def test_an_annotation_is_read_in_the_encoding_it_declares(kit, encoding):
+    annotation = kit.add("VOC2007", "test", "a", "")
+    name = "caf\u00e9" if encoding == "ISO-8859-1" else "\u4e00\u4e2d"
+    text = f"<annotation><filename>{name}.jpg</filename>{entry('dog', (1, 1, 20, 15))}</annotation>"
+    annotation.write_bytes(f'<?xml version="1.0" encoding="{encoding}"?>{text}'.encode(encoding))
+    assert load("voc_crops", kit.root).test.labels.tolist() == [CAT, DOG]
+
+
+@pytest.mark.parametrize("part", [0.02, 0.3, 0.6, 0.95])
+def test_a_photograph_that_ends_early_is_named_and_refused_or_skipped(kit, part):
+    kit.add("VOC2007", "test", "a", entry("dog", (1, 1, 20, 15)) + entry("train", (1, 1, 20, 15)))
+    kit.add("VOC2007", "test", "b", entry("dog", (1, 1, 20, 15)))
+    photograph = kit.root / "VOC2007" / "JPEGImages" / "a.jpg"
+    content = photograph.read_bytes()
+    photograph.write_bytes(content[: int(len(content) * part)])
+    with pytest.raises(DatasetError, match=r"Cannot read .*a\.jpg \("):
+        load("voc_crops", kit.root)
+    for _ in range(2):  # also from the cache
+        with pytest.warns(UserWarning, match=r"Cannot read .*a\.jpg \(") as warned:
+            data = load("voc_crops", kit.root, skip_faulty=True)
+        assert len(warned) == 1
+        assert data.test.labels.tolist() == [CAT, DOG]
+        assert len(data.test.images) == 2
+        assert torch.equal(data.train.images[0], data.test.images[0])
+    photograph.write_bytes(content)
+    assert load("voc_crops", kit.root, skip_faulty=True).test.labels.tolist() == [CAT, DOG, TRAIN, DOG]
+
+
+def test_a_split_of_which_no_photograph_can_be_read_is_named(kit):
+    photograph = kit.root / "VOC2007" / "JPEGImages" / "VOC2007_test.jpg"
+    photograph.write_bytes(photograph.read_bytes()[:-100])
+    with pytest.raises(DatasetError, match=r"no image of the test split can be read; the first: .*VOC2007_test\.jpg"):
+        load("voc_crops", kit.root, skip_faulty=True)
+
+
 @pytest.mark.parametrize(
     ("options", "labels"),
     [
@@ -99,7 +184,7 @@ def test_difficult_and_truncated_objects_are_options(kit, options, labels):
 def test_photographs_are_decoded_once_and_again_when_a_box_changes(kit, monkeypatch):
     first = load("voc_crops", kit.root)
     with monkeypatch.context() as forbidden:
-        forbidden.setattr(image_folder, "_read_rgb", lambda path: pytest.fail(f"decoded {path} again"))
+        forbidden.setattr(image_files, "read_rgb", lambda path, upright: pytest.fail(f"decoded {path} again"))
         second = load("voc_crops", kit.root)
     assert torch.equal(first.train.images, second.train.images)
     kit.add("VOC2007", "test", "VOC2007_test", entry("cat", (1, 1, 20, 15)))
@@ -108,6 +193,14 @@ def test_photographs_are_decoded_once_and_again_when_a_box_changes(kit, monkeypa
 
 FAULTS = {
     "malformed": (lambda path: path.write_text("<annotation><object>"), r"Cannot read .*a\.xml \("),
+    "unknown encoding": (
+        lambda path: path.write_text('<?xml version="1.0" encoding="ANSI"?><annotation/>'),
+        r"Cannot read .*a\.xml \(unknown encoding: ANSI\)",
+    ),
+    "not as declared": (
+        lambda path: path.write_bytes(b'<?xml version="1.0" encoding="gbk"?><annotation>\xff\xff</annotation>'),
+        r"Cannot read .*a\.xml \('gbk' codec can't decode",
+    ),
     "no annotation": (lambda path: path.unlink(), r"Cannot read .*a\.xml \("),
     "no photograph": (lambda path: (path.parents[1] / "JPEGImages/a.jpg").unlink(), r"Cannot read .*a\.jpg \("),
     "no image": (lambda path: (path.parents[1] / "JPEGImages/a.jpg").write_text("x"), r"Cannot read .*a\.jpg \("),

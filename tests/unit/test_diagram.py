@@ -37,7 +37,7 @@ from course_lib.architecture import (
     split,
     total,
 )
-from course_lib.architecture.drawing.svg import COLOURS, INK, text_width
+from course_lib.architecture.drawing.marks import COLOURS, INK, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 IMAGE = (3, 40, 36)

@@ -1,6 +1,8 @@
 """environment.yml and pyproject.toml ask for the same packages in the same ranges."""
 
+import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,27 @@ def test_the_course_is_installed_from_its_folder_by_pip(environment: dict) -> No
 
 def test_packages_come_from_conda_forge_alone(environment: dict) -> None:
     assert environment["channels"] == ["conda-forge", "nodefaults"]
+
+
+IMPORT_NAMES = {"pil": "pillow"}
+"""Packages that are imported under another name."""
+
+
+def imported_packages(path: Path) -> set[str]:
+    """Top-level names that a module imports, wherever in the file, without its own package and the standard library."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            names.update(alias.name.split(".")[0] for alias in node.names)
+    own = {name.lower() for name in names - set(sys.stdlib_module_names) - {"course_lib"}}
+    return {IMPORT_NAMES.get(name, name) for name in own}
+
+
+def test_what_the_library_and_the_lessons_import_is_a_dependency_and_not_for_tests_only(pyproject: dict) -> None:
+    declared = {name for name, _ in map(split_requirement, pyproject["dependencies"])}
+    files = [*(ROOT / "course_lib").rglob("*.py"), *(ROOT / "notebooks").glob("*.py")]
+    imported = {name for path in files for name in imported_packages(path)}
+    assert imported >= {"nbconvert", "numpy", "pillow", "torch"}
+    assert imported <= declared

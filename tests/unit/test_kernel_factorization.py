@@ -61,7 +61,7 @@ def test_savings(arguments: tuple, kernels: tuple[str, ...], saving: float) -> N
 
 def test_values_are_the_rewrites_own() -> None:
     assert compute(5, 64, 35, 1, 1, between="linear").factorized == split_5x5(conv(64, 5), between="linear")
-    assert compute(7, 32, 17, 1, 1, "pair").factorized == factorize(7)(conv(32, 7))
+    assert compute(7, 32, 17, 1, 1, "pair").factorized == factorize(conv(32, 7), 7)
     assert compute(7, 32, 17, 1, 1).factorized == peel_3x3(conv(32, 7), 7)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import architectures
+from strategies import EPSILONS, architectures
 
 from course_lib.architecture import (
     ArchitectureError,
@@ -47,6 +47,7 @@ ONE_BY_ONE = st.builds(
     norm=st.booleans(),
     bias=st.none() | st.booleans(),
     activation=st.sampled_from(["relu", "linear"]),
+    eps=EPSILONS,
 )
 
 
@@ -208,7 +209,7 @@ def test_rows_of_split_and_norm_act() -> None:
         (lambda: split((4, 0), seq(), seq()), r"widths must be whole and at least 1; got \(4, 0\)"),
         (lambda: split((4,), 4), "a path must be a value .* got 4"),
         (lambda: cost(split((4, 2), seq(), seq()).named("s"), (3, 8, 8)), r"s: the widths 4 \+ 2 must add up to the 3"),
-        (lambda: build(split((4, 2), seq(), seq()), 3), r"split: the widths 4 \+ 2 must add up to the 3 channels"),
+        (lambda: build(split((4, 2), seq(), seq()), 3), r"0: the widths 4 \+ 2 must add up to the 3 channels"),
         (lambda: cost(global_avg_pool() >> linear(4) >> batch_norm(), (3, 8, 8)), "needs an input of .* the flat 4"),
         (lambda: merged_state_dict(conv(4, 1), {}), "not of a network built from value: 0.bn is missing"),
         (

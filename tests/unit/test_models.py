@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from course_lib.architecture import ArchitectureError, cost, smallest_input, total
 from course_lib.architecture.building import ConvUnit, LinearUnit
-from course_lib.models import architecture, create_model, entry, list_models, trunk
+from course_lib.models import architecture, create_model, entry, list_models, network, trunk
 
 NAMES = list_models()
 WITH_HEADS = [name for name in NAMES if entry(name).has_heads]
@@ -27,8 +28,8 @@ def seed() -> None:
 
 def images(name: str, batch: int = 2, channels: int = 3, *, heads: bool = False) -> Tensor:
     """Normalised random images on which the last grid has at least 2x2 units, for batch norm to average over."""
-    value = architecture(name, aux=heads)
-    step = total(trunk(value), entry(name).input_shape).signal.jump
+    value = network(name, aux=heads)
+    step = total(trunk(value), entry(name).input_shape).signal.reach.jump
     height, width = smallest_input(value)
     # A head leaves one unit of its smallest grid and is slow enough on that.
     extra = (0, 0) if heads else step
@@ -93,7 +94,7 @@ def test_evaluation_repeats_itself_and_follows_the_weights(name: str) -> None:
 def test_the_cost_table_has_the_models_parameters(name: str) -> None:
     known = entry(name)
     model = create_model(name, known.num_classes, known.has_heads)
-    table = cost(architecture(name, known.num_classes, known.has_heads), known.input_shape)
+    table = cost(network(name, known.num_classes, known.has_heads), known.input_shape)
     assert table["params"].sum() == sum(parameter.numel() for parameter in model.parameters())
     for layer, params in table["params"].items():
         assert params == sum(parameter.numel() for parameter in model.get_submodule(layer).parameters()), layer
@@ -102,7 +103,7 @@ def test_the_cost_table_has_the_models_parameters(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_smallest_input_runs_and_one_pixel_less_is_named(name: str) -> None:
     model = create_model(name, 3).eval()
-    height, width = smallest_input(architecture(name))
+    height, width = smallest_input(network(name))
     with torch.no_grad():
         assert model(torch.randn(1, 3, height, width)).shape == (1, 3)
     for shape in ((1, 3, height - 1, width), (1, 3, height, width - 1)):
@@ -112,7 +113,7 @@ def test_the_smallest_input_runs_and_one_pixel_less_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", WITH_HEADS)
 def test_heads_may_need_more_pixels(name: str) -> None:
-    height, width = smallest_input(architecture(name, aux=True))
+    height, width = smallest_input(network(name, aux=True))
     model = create_model(name, 3, aux=True)
     for part in model.modules():  # one image may leave a batch norm a single value
         part.training = part is model
@@ -198,17 +199,25 @@ def test_a_copy_is_a_network_of_the_same_name() -> None:
     assert (twin.name, twin.architecture, twin.in_channels) == ("small_inception", model.architecture, 3)
 
 
+def test_the_former_name_of_network_warns() -> None:
+    with pytest.warns(DeprecationWarning, match="is now called course_lib.models.network"):
+        assert architecture("small_inception", 5, aux=True) == network("small_inception", 5, aux=True)
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
         (lambda: create_model("resnet"), "there is no network 'resnet'; The networks are googlenet, "),
-        (lambda: architecture("inception_v5"), "no network 'inception_v5'; did you mean 'inception_v4'"),
+        (lambda: network("inception_v5"), "no network 'inception_v5'; did you mean 'inception_v4'"),
         (lambda: create_model("googlenet", 0), "num_classes must be a whole number of at least 1; got 0"),
         (lambda: create_model("googlenet", 2.0), "num_classes must be a whole number of at least 1; got 2.0"),
         (lambda: create_model("googlenet", True), "num_classes must be a whole number of at least 1; got True"),
         (lambda: create_model("googlenet", in_channels=0), "in_channels must be a whole number of at least 1; got 0"),
         (lambda: create_model("inception_v4", aux=True), "inception_v4 has no auxiliary heads, so use aux=False"),
-        (lambda: create_model("bn_inception", norm=1), "has no option 'norm'; its options are bias, dropout"),
+        (
+            lambda: create_model("bn_inception", norm=1),
+            "has no option 'norm'; its options are bias, count_include_pad, ",
+        ),
         (lambda: create_model("googlenet", dropout=1.0), "p is a probability from 0 up to, not including, 1; got 1.0"),
         (
             lambda: create_model("googlenet_bn", five_by_five="7x7"),
@@ -226,8 +235,8 @@ def test_nonsense_is_named(make: Callable[[], object], sentence: str) -> None:
 
 
 def test_widths_of_the_courses_own_networks_are_multiples_of_16() -> None:
-    values = [architecture("small_inception", 10, aux=True, width=width, depth=2) for width in (16, 48)]
-    values.append(architecture("googlenet_cifar", 10, width=0.5))
+    values = [network("small_inception", 10, aux=True, width=width, depth=2) for width in (16, 48)]
+    values.append(network("googlenet_cifar", 10, width=0.5))
     for value in values:
         table = cost(value, (3, 32, 32))
         convolutions = table[table["operation"].str.startswith("conv")]
@@ -235,6 +244,28 @@ def test_widths_of_the_courses_own_networks_are_multiples_of_16() -> None:
 
 
 def test_the_ladder_of_small_networks_has_even_steps() -> None:
-    macs = [total(architecture("small_inception", 10, depth=depth), (1, 28, 28)).macs for depth in range(1, 5)]
+    macs = [total(network("small_inception", 10, depth=depth), (1, 28, 28)).macs for depth in range(1, 5)]
     assert [round(each / 1e6) for each in macs] == [23, 39, 55, 71]
     assert len({after - before for before, after in pairwise(macs)}) == 1
+
+
+def test_whole_numbers_of_numpy_and_torch_are_counts_and_options():
+    model = create_model("small_inception", np.int64(4), in_channels=torch.tensor(1), width=np.int32(32))
+    assert model(torch.rand(2, 1, 16, 16)).shape == (2, 4)
+    assert type(model.architecture.layers[0].channels) is int
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("googlenet", {"lrn": "false"}, "option lrn must be True or False; got 'false'"),
+        ("googlenet", {"lrn": 0}, "option lrn must be True or False; got 0"),
+        ("googlenet", {"dropout": None}, "option dropout must be a number; got None"),
+        ("googlenet_cifar", {"width": float("nan")}, "option width must be a number; got nan"),
+        ("small_inception", {"depth": 2.0}, "option depth must be a whole number; got 2.0"),
+        ("googlenet_bn", {"five_by_five": ["3x3"]}, "option five_by_five must be text; got"),
+    ],
+)
+def test_an_option_of_another_kind_is_named(name, options, says):
+    with pytest.raises(ArchitectureError, match=says):
+        create_model(name, **options)

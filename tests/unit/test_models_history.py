@@ -20,7 +20,7 @@ from course_lib.architecture import (
     seq,
     total,
 )
-from course_lib.models import architecture, history, history_table
+from course_lib.models import history, history_costs, network
 
 
 def kernels(value: Node) -> set[tuple[int, int]]:
@@ -47,7 +47,7 @@ def test_a_convolution_beside_a_valid_pool_is_valid_and_keeps_grids_equal() -> N
 
 def test_later_rewrites_see_the_doubled_channels() -> None:
     value = branches(conv(8, 1)) >> max_pool(3, 2) >> conv(4, 7)
-    pair = factorize(7)(parallel_reduction(value)).layers[2]
+    pair = factorize(parallel_reduction(value), 7).layers[2]
     assert pair.channels == 16
 
 
@@ -58,8 +58,8 @@ def test_channels_that_depend_on_the_input_are_refused() -> None:
 
 def test_the_story_begins_and_ends_with_the_papers_networks() -> None:
     steps = history()
-    assert steps[0].value == architecture("googlenet_bn")
-    assert steps[-1].value == architecture("inception_v3")
+    assert steps[0].value == network("googlenet_bn")
+    assert steps[-1].value == network("inception_v3")
     assert [kernels(step.value) & {(7, 7), (5, 5), (1, 7)} for step in steps[:-1]] == [
         {(7, 7), (5, 5)},
         {(5, 5)},
@@ -79,7 +79,7 @@ def test_every_step_can_be_built() -> None:
 
 
 def test_the_table_shows_what_each_step_saves_and_costs() -> None:
-    table = history_table()
+    table = history_costs()
     assert table.loc["googlenet_bn", ["params", "macs"]].tolist() == [7_005_832, 1_582_671_872]
     assert table.loc["inception_v3", "params"] == 23_834_568
     # Splitting GoogLeNet's narrow 5x5 saves nothing: the second 3x3 is wider than what led into the 5x5.

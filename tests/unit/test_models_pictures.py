@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from course_lib.architecture import ArchitectureError
-from course_lib.models import architecture, draw, entry, list_models
+from course_lib.models import draw, entry, list_models, network
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -21,7 +21,7 @@ def test_every_network_has_a_picture(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in list_models() if entry(name).has_heads])
 def test_heads_are_drawn_on_request(name: str) -> None:
-    heads = len(architecture(name, aux=True).layers) - len(architecture(name).layers)
+    heads = len(network(name, aux=True).layers) - len(network(name).layers)
     assert draw(name, aux=True).svg.count("loss × ") == heads + 1  # and the note that explains the sign
     assert "loss × " not in draw(name).svg
 

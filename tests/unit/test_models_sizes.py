@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from course_lib.architecture import Conv, Linear, Node, Pool, rewrite, seq, smallest_input, total
-from course_lib.architecture.vocabulary import LocalResponseNorm
-from course_lib.models import architecture, entry, reference_options, trunk
+from course_lib.architecture import ArchitectureError, Conv, Linear, Node, Pool, rewrite, seq, smallest_input, total
+from course_lib.architecture.nodes.layers import LocalResponseNorm
+from course_lib.models import entry, network, reference_options, trunk
 
 TORCHVISION = reference_options("googlenet_bn", "torchvision")
 
@@ -34,7 +34,7 @@ TORCHVISION = reference_options("googlenet_bn", "torchvision")
 )
 def test_sizes(name: str, options: dict, params: int, gmacs: str | None, receptive_field: int) -> None:
     known = entry(name)
-    value = architecture(name, known.num_classes, **options)
+    value = network(name, known.num_classes, **options)
     counted = total(value, known.input_shape)
     assert counted.params == params
     assert gmacs is None or f"{counted.macs / 1e9:.3f}" == gmacs
@@ -43,7 +43,7 @@ def test_sizes(name: str, options: dict, params: int, gmacs: str | None, recepti
 
 def grids(name: str, side: int, **options: object) -> dict[str, tuple[int, ...]]:
     """Output of each top-level part of a network without heads, by its name."""
-    value = architecture(name, **options)
+    value = network(name, **options)
     return {
         part.name: total(seq(*value.layers[: index + 1]), (3, side, side)).out_shape
         for index, part in enumerate(value.layers)
@@ -90,48 +90,65 @@ def parts(value: Node, kind: type[Node]) -> list[Node]:
 
 def test_lower_resolutions_at_equal_cost() -> None:
     """Table 2 of the v3 paper: the stride-1 stem makes 151 cost exactly what 299 costs, and 79 a little less."""
-    costs = {side: total(architecture("inception_v3", resolution=side), (3, side, side)) for side in (299, 151, 79)}
+    costs = {side: total(network("inception_v3", resolution=side), (3, side, side)) for side in (299, 151, 79)}
     assert costs[151].macs == costs[299].macs == 5_713_216_096
     assert f"{costs[79].macs / 1e9:.3f}" == "5.362"
     assert {cost.params for cost in costs.values()} == {23_834_568}
-    plain = architecture("inception_v3")
+    plain = network("inception_v3")
     assert [f"{total(plain, (3, side, side)).macs / 1e9:.3f}" for side in (151, 79)] == ["1.082", "0.212"]
 
 
 def test_the_7x7_stem_reaches_the_grid_of_the_three_3x3() -> None:
     assert grids("inception_v3", 299, stem="7x7")["pool_3a"] == grids("inception_v3", 299)["pool_3a"] == (64, 73, 73)
-    first = parts(architecture("inception_v3", stem="7x7"), Conv)[0]
+    first = parts(network("inception_v3", stem="7x7"), Conv)[0]
     assert (first.kernel_size, first.stride, first.channels) == ((7, 7), (2, 2), 64)
 
 
 def test_version_2_is_version_3_without_batch_norm_in_its_head() -> None:
-    assert architecture("inception_v2", 5) == architecture("inception_v3", 5)
-    assert architecture("inception_v2", 5, aux=True, bn_aux=True) == architecture("inception_v3", 5, aux=True)
-    v2 = next(part for part in architecture("inception_v2", 5, aux=True).layers if part.name == "aux")
+    assert network("inception_v2", 5) == network("inception_v3", 5)
+    assert network("inception_v2", 5, aux=True, bn_aux=True) == network("inception_v3", 5, aux=True)
+    v2 = next(part for part in network("inception_v2", 5, aux=True).layers if part.name == "aux")
     assert [(layer.norm, layer.bias) for layer in parts(v2, Conv)] == [(False, True)] * 2
 
 
+def test_the_heads_fully_connected_layer_may_be_normalised_or_not_and_be_a_layer_of_its_own() -> None:
+    def norms(**options: object) -> list[tuple[str, bool]]:
+        head = next(part for part in network("inception_v3", 5, aux=True, **options).layers if part.name == "aux")
+        return [(layer.name, layer.norm) for layer in parts(head, Conv | Linear)]
+
+    assert norms() == [("conv0", True), ("conv1", True), ("fc", False)]
+    assert norms(bn_aux_fc=False) == [("conv0", True), ("conv1", False), ("fc", False)]
+    assert norms(bn_aux=False) == [("conv0", False), ("conv1", False), ("fc", False)]
+    assert norms(aux_fc="linear") == [("conv0", True), ("fc1", True), ("fc", False)]
+    assert norms(aux_fc="linear", bn_aux_fc=False) == [("conv0", True), ("fc1", False), ("fc", False)]
+    head = next(part for part in network("inception_v3", 5, True, aux_fc="linear").layers if part.name == "aux").head
+    assert total(head, (768, 17, 17)).params == 768 * 128 + 2 * 128 + 3200 * 1024 + 2 * 1024 + 1024 * 5 + 5
+    with pytest.raises(ArchitectureError, match="option aux_fc must be one of '5x5', 'linear'; got '1x1'"):
+        network("inception_v3", aux=True, aux_fc="1x1")
+    small = [network("small_inception", 5, True, bn_aux_fc=fc) for fc in (True, False)]
+    heads = [next(part for part in value.layers if part.name == "aux") for value in small]
+    assert [[layer.norm for layer in parts(head, Conv)] for head in heads] == [[True, True], [True, False]]
+
+
 def test_the_published_googlenet_has_biases_and_response_norm_and_no_batch_norm() -> None:
-    value = architecture("googlenet", aux=True)
+    value = network("googlenet", aux=True)
     assert all(layer.bias and not layer.norm for layer in [*parts(value, Conv), *parts(value, Linear)])
     assert [part.name for part in parts(value, LocalResponseNorm)] == ["norm1", "norm2"]
-    assert not parts(architecture("googlenet", lrn=False), LocalResponseNorm)
-    assert (
-        len(parts(architecture("googlenet"), Conv)) == 57
-    )  # 2 convolutions and a reduction in the stem, 9 modules of 6
+    assert not parts(network("googlenet", lrn=False), LocalResponseNorm)
+    assert len(parts(network("googlenet"), Conv)) == 57  # 2 convolutions and a reduction in the stem, 9 modules of 6
 
 
 def test_count_include_pad_reaches_every_average_pool() -> None:
     for counted in (False, True):
-        pools = [p for p in parts(architecture("inception_v3", count_include_pad=counted), Pool) if p.kind == "avg"]
+        pools = [p for p in parts(network("inception_v3", count_include_pad=counted), Pool) if p.kind == "avg"]
         assert len(pools) == 9
         assert {pool.count_include_pad for pool in pools} == {counted}
 
 
 def test_the_width_of_googlenet_for_cifar_scales_its_cost_with_the_square() -> None:
-    whole, double = (total(architecture("googlenet_cifar", 10, width=width), (3, 32, 32)) for width in (1, 2))
+    whole, double = (total(network("googlenet_cifar", 10, width=width), (3, 32, 32)) for width in (1, 2))
     assert 3.9 < double.macs / whole.macs < 4.1  # v3 paper, section 1: doubling all filter banks costs 4 times
-    assert total(architecture("googlenet_cifar", 10, width=0.25), (3, 32, 32)).macs < whole.macs / 10
+    assert total(network("googlenet_cifar", 10, width=0.25), (3, 32, 32)).macs < whole.macs / 10
 
 
 @pytest.mark.parametrize(
@@ -145,4 +162,4 @@ def test_the_width_of_googlenet_for_cifar_scales_its_cost_with_the_square() -> N
     ],
 )
 def test_smallest_inputs(name: str, options: dict, smallest: int) -> None:
-    assert smallest_input(architecture(name, **options)) == (smallest, smallest)
+    assert smallest_input(network(name, **options)) == (smallest, smallest)

@@ -169,7 +169,7 @@ def test_the_papers_steps_change_one_thing_each() -> None:
     ]
     assert [flags.count(False) for flags in norms] == [1, 0]
     assert optimizer_rates.RECIPES["sgd"].optimizer == "sgd"
-    assert optimizer_rates.RECIPES["rmsprop"].epsilon == 1.0
+    assert optimizer_rates.RECIPES["rmsprop"].optimizer_epsilon == 1.0
 
 
 @pytest.mark.parametrize(

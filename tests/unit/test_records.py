@@ -48,11 +48,42 @@ def test_a_missing_record_is_named_with_those_there_are(tmp_path: Path) -> None:
         load_record("ladders", tmp_path)
 
 
-@pytest.mark.parametrize("content", ['{"command": ', '{"command": "x"}', "[]"])
-def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
+def record_text(**changes: object) -> str:
+    """A sound record with these values in place of its own."""
+    return json.dumps({"command": "x", "data": "y", "machine": {"threads": "2"}, "rows": [{"seed": 0}], **changes})
+
+
+DAMAGED = {
+    "cut short": ('{"command": ', "Expecting value"),
+    "incomplete": ('{"command": "x"}', "its 'data' is None, not a str"),
+    "a list": ("[]", "it holds \\[\\], not a record"),
+    "a number": ("7", "it holds 7, not a record"),
+    "nothing": ("", "Expecting value"),
+    "endless": ("[" * 100_000, "recursion"),
+    "command": (record_text(command=["x"]), "its 'command' is .*, not a str"),
+    "machine": (record_text(machine="a CPU"), "its 'machine' is 'a CPU', not a dict"),
+    "threads": (record_text(machine={"threads": 2}), "its machine's 'threads' is 2, not a str"),
+    "rows": (record_text(rows={"seed": 0}), "its 'rows' is .*, not a list"),
+    "row": (record_text(rows=[{"seed": 0}, 3]), "its row 1 is 3, not a dict"),
+}
+
+
+@pytest.mark.parametrize(("content", "problem"), DAMAGED.values(), ids=DAMAGED.keys())
+def test_a_damaged_record_is_named_with_what_is_wrong_and_the_remedy(
+    tmp_path: Path, content: str, problem: str
+) -> None:
     (tmp_path / "ladder.json").write_text(content)
-    with pytest.raises(RecordError, match=r"ladder\.json is damaged"):
+    with pytest.raises(RecordError, match=rf"ladder\.json is damaged \(.*{problem}.*git checkout -- .*ladder\.json"):
         load_record("ladder", tmp_path)
+
+
+def test_a_record_that_is_not_utf8_or_no_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "latin.json").write_bytes(record_text().encode().replace(b"y", b"\xe9"))
+    with pytest.raises(RecordError, match=r"latin\.json is damaged \('utf-8' codec can't decode"):
+        load_record("latin", tmp_path)
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(RecordError, match=r"Cannot read .*folder\.json: "):
+        load_record("folder", tmp_path)
 
 
 def test_a_failed_save_keeps_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Two processes under torchrun train as one does: the same history, the same weights."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from tiny_training import small_network, two_classes
 
+from course_lib.errors import CourseError
 from course_lib.training import Recipe, distributed, fit
 
 
@@ -46,6 +48,28 @@ def test_batches_too_small_to_share_are_refused(monkeypatch):
     monkeypatch.setattr(distributed, "world_size", lambda: 5)
     with pytest.raises(ValueError, match="5 processes cannot share batches of 4 images and 40 test images"):
         fit(small_network(), two_classes(), Recipe(batch_size=4), progress=False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.distributed.DistNetworkError("recv"),
+        RuntimeError("[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:1"),
+    ],
+)
+def test_the_end_of_another_process_says_how_to_go_on(monkeypatch, error):
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda _: None)
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: None)
+    before = signal.getsignal(signal.SIGTERM)
+    says = "Another process of this run was killed .*; the same torchrun command goes on from the last checkpoint"
+    with pytest.raises(CourseError, match=says), distributed.process_group():
+        raise error
+    with pytest.raises(CourseError, match=says), distributed.process_group():
+        os.kill(os.getpid(), signal.SIGTERM)  # as torchrun does to those that are left
+    with pytest.raises(RuntimeError, match="the user's own"), distributed.process_group():
+        raise RuntimeError("an error of the user's own")
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_without_torchrun_there_is_one_process(monkeypatch):

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -90,6 +91,8 @@ def test_half_precision_is_computed_in_float32():
         ({"num_classes": 3, "epsilon": 1.0}, r"epsilon is 1\.0; it must be a number from 0 to below 1"),
         ({"num_classes": 3, "epsilon": -0.1}, r"epsilon is -0\.1"),
         ({"num_classes": 3, "epsilon": math.nan}, "epsilon is nan"),
+        ({"num_classes": 3, "epsilon": "0.1"}, "epsilon is '0.1'; it must be a number"),
+        ({"num_classes": 3, "epsilon": None}, "epsilon is None; it must be a number"),
         ({"num_classes": 3, "prior": [0.5, 0.5]}, r"prior has shape \(2,\); 3 classes need that many"),
         ({"num_classes": 3, "prior": [0.6, 0.6, -0.2]}, r"prior has -0\.2 as its least number"),
         ({"num_classes": 3, "prior": [0.5, 0.5, 0.5]}, r"prior sums to 1\.5; probabilities sum to 1"),
@@ -110,11 +113,25 @@ def test_a_bad_argument_is_named(arguments, says):
         (torch.zeros(2, 3), torch.tensor([0]), r"Targets are int64 of shape \(1,\)"),
         (torch.zeros(2, 3), torch.tensor([0, 1]).int(), "Targets are int32"),
         (torch.zeros(2, 3), torch.zeros(2, 2), r"need labels, int64 of shape \(2,\), or probabilities"),
+        (torch.zeros(2, 3), torch.tensor([[2.0, -1, 0], [math.nan, 0, 1]]), "A target is -1; a probability is not neg"),
+        (torch.zeros(2, 3), [0, 1], "Targets are a list; give a tensor"),
+        (np.zeros((2, 3)), torch.tensor([0, 1]), "Logits are a ndarray; give a tensor"),
     ],
 )
 def test_a_bad_batch_is_refused(logits, targets, says):
     with pytest.raises(ValueError, match=says):
         LabelSmoothingLoss(3)(logits, targets)
+
+
+def test_a_target_that_is_not_a_number_gives_none():
+    targets = torch.tensor([[1.0, 0, 0], [math.nan, 0, 1]])
+    assert LabelSmoothingLoss(3)(torch.zeros(2, 3), targets).isnan()
+    assert LabelSmoothingLoss(3, 0)(torch.zeros(2, 3), targets).isnan()
+
+
+def test_whole_numbers_of_numpy_and_torch_are_class_counts():
+    for count in (np.int64(3), torch.tensor(3)):
+        assert LabelSmoothingLoss(count).num_classes == 3
 
 
 def with_heads():
@@ -135,5 +152,13 @@ def test_each_heads_loss_is_added_with_its_weight():
     assert auxiliary_loss(outputs, labels, loss, head_weights(model)) == main + 0.4 * late + 0.3 * early
     assert auxiliary_loss(outputs, labels, loss, 0.5) == main + 0.5 * late + 0.5 * early
     assert auxiliary_loss(outputs.logits, labels, loss, 0.5) == main
+    assert auxiliary_loss(tuple(outputs), labels, loss, 0.5) == main + 0.5 * late + 0.5 * early
+    with pytest.raises(ValueError, match="A head of a plain tuple has no name; give one number for all"):
+        auxiliary_loss(tuple(outputs), labels, loss, head_weights(model))
     with pytest.raises(ValueError, match="auxiliary head 'late' has no weight"):
         auxiliary_loss(outputs, labels, loss, {"early": 0.3})
+
+
+@pytest.mark.parametrize("wrap", [torch.nn.DataParallel, lambda model: torch.compile(model, backend="eager")])
+def test_weights_of_heads_are_found_in_a_wrapped_network(wrap):
+    assert head_weights(wrap(with_heads())) == {"early": 0.3, "late": 0.4}

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -29,6 +31,7 @@ from course_lib.training import SCHEDULES, Recipe
         ("label_smoothing", 1.0, "0 or more and less than 1"),
         ("pad", -1, "a whole number, 0 or more"),
         ("flip", 0.5, "one of True, False"),
+        ("optimizer", ["sgd"], "one of 'sgd', 'adam'"),
         ("seed", None, "a whole number, 0 or more"),
     ],
 )
@@ -39,6 +42,14 @@ def test_a_bad_field_is_named_with_its_range(field, value, says):
     assert repr(value) in message
     assert says in message
     assert "\n" not in message
+
+
+def test_recipes_load_neither_torch_nor_numpy_nor_pandas():
+    heavy = "{'torch', 'numpy', 'pandas'} & set(sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, course_lib.recipes; assert not {heavy}, {heavy}"], check=False
+    )
+    assert done.returncode == 0
 
 
 def test_a_recipe_cannot_be_changed():

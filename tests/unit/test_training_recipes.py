@@ -11,12 +11,13 @@ from torch import nn
 from course_lib.architecture import auxiliary, build, conv, global_avg_pool, linear
 from course_lib.training import RECIPES, Recipe, evaluate, fit, szegedy_2016
 from course_lib.training.averaging import average_weights
+from course_lib.training.optimizers import make_optimizer
 
 PLAIN = {"epochs": 1, "batch_size": 96, "schedule": "constant", "warmup_epochs": 0, "pad": 0, "flip": False}
 
 
 def test_szegedy_2016_is_the_papers():
-    optimizer = szegedy_2016.make_optimizer(small_network().parameters())
+    optimizer = make_optimizer(szegedy_2016, small_network().parameters())
     assert isinstance(optimizer, torch.optim.RMSprop)
     settings = {name: optimizer.defaults[name] for name in ("alpha", "eps", "momentum", "centered")}
     assert settings == {"alpha": 0.9, "eps": 1.0, "momentum": 0.0, "centered": False}
@@ -40,7 +41,7 @@ def test_quick_rises_within_half_an_epoch_and_falls_to_0_in_a_straight_line():
     peak, (quarter, half) = quick.learning_rate, ((quick.epochs - 0.5) / 4 + 0.5, (quick.epochs - 0.5) / 2 + 0.5)
     rates = [quick.learning_rate_at(epoch) for epoch in (0.25, 0.5, quarter, half, quick.epochs)]
     assert rates == pytest.approx([peak / 2, peak, peak * 3 / 4, peak / 2, 0])
-    assert quick.make_optimizer(small_network().parameters()).defaults["nesterov"]
+    assert make_optimizer(quick, small_network().parameters()).defaults["nesterov"]
     assert min(quick.label_smoothing, quick.ema_decay) > 0
 
 
@@ -64,7 +65,7 @@ def test_the_learning_rate_follows_the_batch_by_the_stated_rule(optimizer, facto
     ("field", "value", "says"),
     [
         ("square_decay", 1, "0 or more and less than 1"),
-        ("epsilon", 0, "a number above 0"),
+        ("optimizer_epsilon", 0, "a number above 0"),
         ("clip_norm", -1, "a number, 0 or more"),
         ("decay", 0, "above 0 and at most 1"),
         ("decay", 1.1, "above 0 and at most 1"),
@@ -78,9 +79,9 @@ def test_a_bad_field_is_named_with_its_range(field, value, says):
         Recipe(**{field: value})
 
 
-def test_numbers_of_numpy_become_pythons():
-    recipe = Recipe(epochs=np.int64(3), learning_rate=np.float64(0.1))
-    assert (type(recipe.epochs), type(recipe.learning_rate)) == (int, float)
+def test_numbers_of_numpy_and_torch_become_pythons():
+    recipe = Recipe(epochs=np.int64(3), learning_rate=np.float64(0.1), pad=torch.tensor(1))
+    assert (type(recipe.epochs), type(recipe.learning_rate), type(recipe.pad)) == (int, float, int)
 
 
 def test_gradients_are_clipped_to_the_norm():

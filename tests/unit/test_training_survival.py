@@ -17,6 +17,7 @@ import pytest
 import torch
 from tiny_training import KILLED_RECIPE, run_to_be_killed, small_network, two_classes
 
+from course_lib.errors import CourseError
 from course_lib.training import CheckpointError, Checkpoints, DivergedError, Recipe, evaluate, fit
 from course_lib.training.checkpoint import hash_path, load_hashed, save_hashed
 
@@ -312,3 +313,99 @@ def test_csv_and_tensorboard_hold_the_history_also_of_a_resumed_run(tmp_path):
         scalars = events.Scalars(tag)
         assert [scalar.step for scalar in scalars] == history["epoch"].tolist(), tag
         assert [scalar.value for scalar in scalars] == pytest.approx(history[column].tolist(), rel=1e-6), tag
+
+
+HOSTILE = {
+    "a list": lambda state: [state],
+    "nothing": lambda state: {},
+    "a run that is none": lambda state: {**state, "run": 3},
+    "no model": lambda state: {**state, "model": None},
+    "weights of another shape": lambda state: {**state, "model": {**state["model"], "0.weight": torch.zeros(1)}},
+    "no generator": lambda state: {name: value for name, value in state.items() if name != "generator"},
+    "a generator that is none": lambda state: {**state, "generator": torch.zeros(3, dtype=torch.uint8)},
+    "an optimizer that is none": lambda state: {**state, "optimizer": []},
+    "no dropout": lambda state: {**state, "dropout": []},
+    "rows that are none": lambda state: {**state, "history": [{}]},
+    "a history that is none": lambda state: {**state, "history": 7},
+    "too many epochs": lambda state: {**state, "history": 9 * state["history"]},
+    "a part of an epoch that is none": lambda state: {**state, "part": {"order": 1}},
+    "momentum of another shape": lambda state: {
+        **state,
+        "optimizer": {**state["optimizer"], "state": {0: {"momentum_buffer": torch.zeros(5)}}},
+    },
+}
+
+
+@pytest.mark.parametrize("spoil", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_checkpoint_with_a_fitting_hash_and_bad_content_falls_back_in_words(finished, spoil):
+    folder, history, weights = finished
+    newest = Checkpoints(folder).paths()[-1]
+    save_hashed(newest, spoil(load_hashed(newest)))
+    with pytest.warns(RuntimeWarning, match=rf"{re.escape(str(newest))} holds .*The one before it is tried"):
+        again, again_weights = train(folder, seed=3)
+    pd.testing.assert_frame_equal(again, history, check_exact=True)
+    assert_same(again_weights, weights)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<html></html>", b"PK\x03\x04", b"\x80\x02]q\x00.", b"\x80\x02cos\nsystem\n."]
+)
+def test_a_file_of_anything_with_a_fitting_hash_is_refused(tmp_path, content):
+    path = tmp_path / "epoch_0001_step_000000.pt"
+    path.write_bytes(content)
+    hash_path(path).write_text(hashlib.sha256(content).hexdigest())
+    with pytest.raises(CheckpointError, match=rf"{re.escape(str(path))} holds"):
+        load_hashed(path)
+
+
+def test_a_copied_file_without_its_hash_says_what_to_copy_too(tmp_path):
+    save_hashed(tmp_path / "model.pt", {})
+    hash_path(tmp_path / "model.pt").unlink()
+    with pytest.raises(CheckpointError, match=r"If model\.pt was copied, copy model\.pt\.sha256 too"):
+        load_hashed(tmp_path / "model.pt")
+
+
+def test_a_disk_with_room_for_two_checkpoints_gets_each_new_one(tmp_path, monkeypatch):
+    def write_all(contents) -> None:
+        if len(list(tmp_path.glob("*.pt"))) >= 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "disk")
+        for path, content in contents.items():
+            path.write_bytes(content)
+
+    monkeypatch.setattr("course_lib.training.checkpoint.write_all", write_all)
+    store = Checkpoints(tmp_path)
+    for epoch in range(1, 6):
+        store.save({"epoch": epoch}, epoch, 0)
+    assert [path.name for path in store.paths()] == ["epoch_0004_step_000000.pt", "epoch_0005_step_000000.pt"]
+    assert len(list(tmp_path.iterdir())) == 4, "a hash without its checkpoint was left"
+
+
+def test_a_kill_within_a_checkpoint_leaves_nothing_for_ever(tmp_path, finished):
+    folder, history, _ = finished
+    left = [".epoch_0006_step_000003.pt.0a1b2c3d.tmp", "epoch_0006_step_000003.pt.sha256"]
+    for name in left:
+        (folder / name).write_bytes(b"half")
+    Checkpoints(folder).paths()[-1].unlink()
+    pd.testing.assert_frame_equal(train(folder)[0], history, check_exact=True)
+    assert not [name for name in left if (folder / name).exists()]
+    assert len(list(folder.iterdir())) == 4
+
+
+def test_two_runs_cannot_have_one_folder(tmp_path):
+    def second(module, inputs) -> None:
+        with pytest.raises(CourseError, match=f"{tmp_path} is in use by another process"):
+            train(tmp_path)
+        raise KeyboardInterrupt
+
+    model = small_network()
+    model.register_forward_pre_hook(second)
+    assert fit(model, two_classes(), KILLED_RECIPE, checkpoints=tmp_path, progress=False).empty
+
+
+@pytest.mark.parametrize("target", ["checkpoints", "csv", "tensorboard"])
+def test_a_folder_that_cannot_be_written_is_refused_before_the_first_step(tmp_path, target):
+    (tmp_path / "file").touch()
+    model = small_network()
+    model.register_forward_hook(StoppingAt(1, AssertionError("it trained")))
+    with pytest.raises(CourseError, match=r"file.* cannot be written \(Not a directory\); name a folder you may write"):
+        fit(model, two_classes(), KILLED_RECIPE, progress=False, **{target: tmp_path / "file" / "sub" / "x"})

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ..vocabulary import AdaptiveAvgPool, Auxiliary, Branches, Conv, Dropout, Linear, Node, Pool, Residual, Sequence
+from ..nodes.layers import Layer
+from ..nodes.node import Auxiliary, Branches, Residual, Sequence
 from . import layout
 from .layout import Piece, Row
-from .parts import Part
-from .svg import Role
-from .wording import box_text, shape_text, times
+from .outline import Part
+from .wording import box_text, times, wire_text
 
 
-def draw(part: Part, *, width: float = 0, open_end: bool = False, clearance: float = 0) -> Piece:
+def draw_part(part: Part, *, width: float = 0, open_end: bool = False, clearance: float = 0) -> Piece:
     """The picture of `part` with everything in it.
 
     Args:
@@ -27,28 +27,28 @@ def draw(part: Part, *, width: float = 0, open_end: bool = False, clearance: flo
         return layout.fork(_paths(part), bar)
     if isinstance(node, Residual):
         scale = "" if node.scale == 1 else f"× {node.scale:g}"
-        return layout.skip(draw(part.children[0]), scale, "ReLU" if node.activation == "relu" else "")
+        return layout.skip(draw_part(part.children[0]), scale, "ReLU" if node.activation == "relu" else "")
     if isinstance(node, Auxiliary):
-        caption = f"{part.name or 'auxiliary head'}: loss × {node.weight:g}"
-        return layout.hang(draw(part.children[0]), caption, clearance)
-    return layout.box([box_text(node)], role(node), width)
+        caption = f"{part.name}: loss × {node.weight:g}"
+        return layout.hang(draw_part(part.children[0]), caption, clearance)
+    return layout.box([box_text(node)], node.role, width)
 
 
 def draw_framed(part: Part, *, open_end: bool = False) -> Piece:
     """The same, in a frame with the part's name if it has one and there is something to frame."""
-    piece = draw(part, open_end=open_end)
+    piece = draw_part(part, open_end=open_end)
     return layout.framed(piece, part.name) if part.name and part.children else piece
 
 
 def leaf_width(parts: tuple[Part, ...]) -> float:
     """The width that the boxes of all single layers among `parts` share."""
     leaves = [part.node for part in parts if is_leaf(part)]
-    return max((layout.box_width([box_text(node)], role(node)) for node in leaves), default=0)
+    return max((layout.box_width([box_text(node)], node.role) for node in leaves), default=0)
 
 
 def is_leaf(part: Part) -> bool:
     """Whether the part is one layer."""
-    return not isinstance(part.node, Sequence | Branches | Residual | Auxiliary)
+    return isinstance(part.node, Layer)
 
 
 def ends_in_bar(part: Part) -> bool:
@@ -58,20 +58,9 @@ def ends_in_bar(part: Part) -> bool:
     return isinstance(part.node, Branches)
 
 
-def role(node: Node) -> Role:
-    """What a layer is for, which decides its colour."""
-    if isinstance(node, Conv):
-        if node.kernel_size == (1, 1):
-            return "pointwise"
-        return "square" if node.kernel_size[0] == node.kernel_size[1] else "asymmetric"
-    if isinstance(node, Pool | AdaptiveAvgPool):
-        return "pool"
-    return "classifier" if isinstance(node, Linear | Dropout) else "other"
-
-
 def _paths(part: Part) -> list[Piece]:
     """The pictures of branches; those that share out the channels begin with their share."""
-    paths = [draw(child, open_end=True) for child in part.children]
+    paths = [draw_part(child, open_end=True) for child in part.children]
     if part.node.widths is None:
         return paths
     shares = [layout.box([f"{width} channels"], "other") for width in part.node.widths]
@@ -82,10 +71,10 @@ def _chain(part: Part, open_end: bool) -> Piece:
     width, rows = leaf_width(part.children), []
     for child in part.children:
         ends_open = open_end and child is part.children[-1]
-        piece = draw(child, width=width) if is_leaf(child) else draw_framed(child, open_end=ends_open)
+        piece = draw_part(child, width=width) if is_leaf(child) else draw_framed(child, open_end=ends_open)
         rows.append(Row(piece))
     return layout.stack(rows)
 
 
 def _joined(part: Part) -> str:
-    return times(shape_text(part.after)) or str(part.channels_after or "")
+    return times(wire_text(part.after)) or str(part.channels_after or "")

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..counting import Shape
-from ..vocabulary import Node, Sequence
+from ..nodes.node import Node, Sequence
+from ..nodes.signal import Shape
 from . import layout
 from .layout import Piece
-from .network import WIDTH, draw_block_types, draw_network
-from .parts import parts, runs
-from .svg import Box, Label, image_html, render
+from .main_path import WIDTH, draw_block_types, draw_main_path
+from .marks import Box, Label, image_html, render
+from .outline import outline, runs
 from .wording import alternative_text, notes
 
 MARGIN = 24
@@ -64,7 +64,7 @@ def diagram(
     Raises:
         ArchitectureError: if the value does not fit `input_shape`, naming the layer, the shapes and what would fit.
     """
-    whole = parts(value, input_shape)
+    whole = outline(value, input_shape)
     title = value.name if title is None else title
     if len(whole.children) == 1 and isinstance(whole.children[0].node, Sequence):
         whole = whole.children[0]  # a named sequence is the network itself
@@ -72,7 +72,7 @@ def diagram(
         overview = sum(1 for part in whole.children if part.name and part.is_block) > 1
     grouped = runs(whole.children) if overview else [(part,) for part in whole.children]
     pieces = [_title(title)] if title else []
-    figures = [draw_network(whole, grouped, overview)]
+    figures = [draw_main_path(whole, grouped, overview)]
     if overview and blocks:
         figures += draw_block_types(grouped)
     pieces.append(layout.flow(figures, WIDTH, 32, 32))

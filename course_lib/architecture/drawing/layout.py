@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from .svg import FONT_SIZE, LINE_HEIGHT, SMALL_FONT_SIZE, Box, Label, Mark, Panel, Role, Wire, moved, text_width
+from .marks import FONT_SIZE, LINE_HEIGHT, SMALL_FONT_SIZE, Box, BoxRole, Label, Mark, Panel, Wire, moved, text_width
 
 BOX_HEIGHT = 34
 BOX_PADDING = 10
@@ -67,14 +67,14 @@ CONTINUED = Piece(0, 0, 0, (0,), arrow=False)  # where it goes on in the next co
 PASS = Piece(48, 0, 24, (24,), arrow=False)  # nothing but a wire
 
 
-def box(lines: Sequence[str], role: Role, width: float = 0) -> Piece:
+def box(lines: Sequence[str], role: BoxRole, width: float = 0) -> Piece:
     """One box, at least `width` wide."""
     width = max(width, box_width(lines, role))
     height = BOX_HEIGHT + LINE_HEIGHT * (len(lines) - 1)
     return Piece(width, height, width / 2, (width / 2,), (Box(0, 0, width, height, tuple(lines), role),))
 
 
-def box_width(lines: Sequence[str], role: Role) -> float:
+def box_width(lines: Sequence[str], role: BoxRole) -> float:
     """Width that the text of a box needs."""
     widths = [text_width(lines[0], FONT_SIZE, role == "block")]
     widths += [text_width(line, SMALL_FONT_SIZE) for line in lines[1:]]

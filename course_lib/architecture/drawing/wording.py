@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from ..counting import Shape
-from ..vocabulary import Auxiliary, Branches, Conv, Node, Pool, Residual, Sequence, describe
-from .parts import Part, Run
+from ..nodes.layers import Layer
+from ..nodes.node import Auxiliary, Branches, Node, Residual, Sequence
+from ..nodes.signal import Shape, shape_text
+from .outline import BlockRun, Part
 
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
@@ -22,7 +23,7 @@ NOTES = (
 
 def box_text(node: Node) -> str:
     """A layer as its box shows it: `conv 3×3/2 V 64`, V for valid padding as in the Inception-v4 paper."""
-    return times(describe(node).replace(" valid", " V"))
+    return times(node.describe().replace(" valid", " V"))
 
 
 def times(text: str) -> str:
@@ -30,12 +31,12 @@ def times(text: str) -> str:
     return re.sub(r"(?<=\d)x(?=\d)", "×", text)
 
 
-def shape_text(shape: Shape | None) -> str:
+def wire_text(shape: Shape | None) -> str:
     """`64x35x35`, or "" where it is not known."""
-    return "x".join(map(str, shape)) if shape else ""
+    return shape_text(shape or ())
 
 
-def name_range(run: Run) -> str:
+def name_range(run: BlockRun) -> str:
     """The name of one block, or the first and the last of a run's; its kind where it has no name."""
     first, last = (part.name or box_text(part.node) for part in (run[0], run[-1]))
     return first if first == last else f"{first}\N{EN DASH}{last}"
@@ -43,10 +44,8 @@ def name_range(run: Run) -> str:
 
 def hint(node: Node) -> str:
     """A block's content in a few signs, `1×1 | 5×5 | 3×3·3×3 | pool`: its kernels without widths and reductions."""
-    if isinstance(node, Conv):
-        return box_text(node).split()[1]
-    if isinstance(node, Pool):
-        return "pool" + "".join(re.findall(r"/\S+", box_text(node)))
+    if isinstance(node, Layer):
+        return times(node.sign.replace(" valid", " V"))
     if isinstance(node, Sequence):
         told = [hint(part) for part in node.layers]
         kept = [text for text in told if text != "1×1"] or told[:1] or ["identity"]
@@ -69,9 +68,9 @@ def notes(texts: list[str]) -> list[str]:
     return [note for pattern, note in NOTES if any(re.search(pattern, text) for text in texts)]
 
 
-def alternative_text(title: str, whole: Part, grouped: list[Run]) -> str:
+def alternative_text(title: str, whole: Part, grouped: list[BlockRun]) -> str:
     """The picture for those who do not see it: every layer of every drawn block, in running order."""
-    start, end = shape_text(whole.before), shape_text(whole.after)
+    start, end = wire_text(whole.before), wire_text(whole.after)
     told = [_run_words(run) for run in grouped]
     if len(told) == 1 and len(grouped[0]) == 1:
         told = [words(grouped[0][0])]
@@ -98,10 +97,10 @@ def words(part: Part) -> str:
         return f"residual, input plus {node.scale:g} times ({words(part.children[0])}){after}"
     if isinstance(node, Auxiliary):
         return f"auxiliary head with loss weight {node.weight:g} ({words(part.children[0])})"
-    return describe(node)
+    return node.describe()
 
 
-def _run_words(run: Run) -> str:
+def _run_words(run: BlockRun) -> str:
     first, last = run[0], run[-1]
     if len(run) == 1:
         return f"{first.name} ({words(first)})" if first.name and first.children else words(first)

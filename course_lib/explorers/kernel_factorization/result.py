@@ -121,7 +121,7 @@ def compute(
     for step in range(rewrites):
         remaining = kernel_size - 2 * step
         if form == "pair" or remaining == 3:
-            factorized = factorize(remaining, between=between)(factorized)
+            factorized = factorize(factorized, remaining, between=between)
         else:
             factorized = peel_3x3(factorized, remaining, between=between)
     in_shape = (channels, grid, grid)

@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from course_lib.architecture import (
+    ArchitectureError,
     Auxiliary,
     Conv,
+    Dropout,
     Linear,
     Node,
     merge_siblings,
@@ -20,12 +22,12 @@ from course_lib.architecture import (
     seq,
     with_fields,
 )
-from course_lib.architecture.building import BATCH_NORM_EPS, LinearUnit, Network
+from course_lib.architecture.building import LinearUnit, Network
 from course_lib.architecture.merging import weighted_layers
-from course_lib.architecture.vocabulary import Dropout
+from course_lib.models.current import current_value, unwrapped
 from course_lib.models.inference.fused import FusedConvUnit, fuse
 from course_lib.models.inference.threads import over_threads
-from course_lib.models.weights.merged import known_architecture, merged_state_dict, with_weights
+from course_lib.models.weights.merged import merged_state_dict, with_weights
 
 
 class InferenceNetwork(Network):
@@ -35,6 +37,17 @@ class InferenceNetwork(Network):
     """
 
     dtype = torch.float32
+
+    def train(self, mode: bool = True) -> InferenceNetwork:
+        if mode:
+            raise ArchitectureError(
+                f"{self.name or 'this network'} was made by optimize_for_inference, for use only; train the model that "
+                "it was made from."
+            )
+        return super().train(False)
+
+    def _takes(self, dtype: torch.dtype) -> bool:
+        return dtype.is_floating_point
 
     def _compute(self, x: Tensor) -> Tensor:
         return over_threads(self._compute_share, x)
@@ -56,7 +69,9 @@ def optimize_for_inference(model: Network, *, dtype: torch.dtype = torch.float32
     fastest (`threads`).
 
     Args:
-        model: made by `create_model` or `build`; it stays as it is.
+        model: made by `create_model` or `build`, in any float dtype, also inside torch.compile or DataParallel; it
+            stays as it is. What was changed in its modules by hand is taken over where a value can describe it, such as
+            another eps of a batch norm or a layer in place of `fc`.
         dtype: torch.float32 for outputs equal to about 1e-6, or torch.bfloat16, which is several times faster on
             machines that have it in hardware and keeps about three digits.
 
@@ -64,13 +79,20 @@ def optimize_for_inference(model: Network, *, dtype: torch.dtype = torch.float32
         A new network in eval mode on the model's device, for inputs as `model` takes them, float32 (N, C, H, W).
 
     Raises:
-        ArchitectureError: if `model` is a slice of a network, whose architecture is not known.
+        ArchitectureError: if `model` is a slice of a network, whose architecture is not known, or was changed so that
+            no value describes it, such as by an appended layer or another activation; the message names the part.
         ValueError: for another `dtype`.
     """
     if dtype not in (torch.float32, torch.bfloat16):
         raise ValueError(f"dtype must be torch.float32 or torch.bfloat16; got {dtype}.")
-    value = known_architecture(model)
-    weights = merged_state_dict(value, model.state_dict(), by=_foldable)
+    model = unwrapped(model)
+    if isinstance(model, InferenceNetwork):
+        raise ArchitectureError(f"{model.name or 'the model'} is already what optimize_for_inference gives.")
+    value = current_value(model)
+    state = {
+        key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in model.state_dict().items()
+    }
+    weights = merged_state_dict(value, state, by=_foldable)
     value, weights = fold_batch_norm(_foldable(value), weights)
     # Siblings with ReLU and those without stay apart: ReLU costs nothing as a part of the convolution.
     siblings = partial(merge_siblings, alike=True)
@@ -101,9 +123,9 @@ def fold_batch_norm(value: Node, state_dict: Mapping[str, Tensor]) -> tuple[Node
     weights = dict(state_dict)
     for path, layer in weighted_layers(value):
         if isinstance(layer, Conv):
-            _fold(weights, f"{path}.conv", f"{path}.bn", fuse_conv_bn_weights)
+            _fold(weights, f"{path}.conv", f"{path}.bn", partial(fuse_conv_bn_weights, bn_eps=layer.eps))
         elif isinstance(layer, Linear):
-            _fold(weights, f"{path}.linear", f"{path}.bn", fuse_linear_bn_weights)
+            _fold(weights, f"{path}.linear", f"{path}.bn", partial(fuse_linear_bn_weights, bn_eps=layer.eps))
     return with_fields(with_fields(value, Conv, norm=False, bias=True), Linear, norm=False, bias=True), weights
 
 
@@ -119,6 +141,6 @@ def _fold(weights: dict[str, Tensor], layer: str, norm: str, fuse: Callable[...,
     if f"{norm}.weight" in weights:
         names = ("running_mean", "running_var", "weight", "bias", "num_batches_tracked")
         mean, variance, scale, shift, _ = (weights.pop(f"{norm}.{name}") for name in names)
-        weight, bias = fuse(weight, bias, mean, variance, BATCH_NORM_EPS, scale, shift)
+        weight, bias = fuse(weight, bias, mean, variance, bn_w=scale, bn_b=shift)
     weights[f"{layer}.weight"] = weight
     weights[f"{layer}.bias"] = weight.new_zeros(len(weight)) if bias is None else bias

@@ -9,8 +9,10 @@ from functools import cache
 from html import escape
 from typing import Literal
 
+from ..nodes.layers import Role
+
 Point = tuple[float, float]
-Role = Literal["pointwise", "square", "asymmetric", "pool", "join", "classifier", "other", "block"]
+BoxRole = Role | Literal["join", "block"]
 
 FONT_SIZE = 16
 SMALL_FONT_SIZE = 14
@@ -20,7 +22,7 @@ WIRE = "#444444"
 
 # Fill and outline. Tints of the Okabe-Ito palette, which all common kinds of colour vision tell apart; every box also
 # says in words what it is.
-COLOURS: dict[Role, tuple[str, str]] = {
+COLOURS: dict[BoxRole, tuple[str, str]] = {
     "pointwise": ("#d3ebf9", "#0072b2"),
     "square": ("#fde5b5", "#b87a00"),
     "asymmetric": ("#f4dbe9", "#a8487f"),
@@ -45,7 +47,7 @@ class Box:
     width: float
     height: float
     lines: tuple[str, ...]
-    role: Role
+    role: BoxRole
 
 
 @dataclass(frozen=True)

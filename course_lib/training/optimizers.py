@@ -1,4 +1,4 @@
-"""The optimizers that a recipe can name, made by PyTorch."""
+"""The optimizer that a recipe names, made by PyTorch."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from collections.abc import Iterable
 
 import torch
 
-from course_lib.recipes.recipe import Recipe
+from course_lib.recipes import Recipe
 
 Parameters = Iterable[torch.nn.Parameter]
 
 
-def sgd(parameters: Parameters, recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimizer(recipe: Recipe, parameters: Parameters) -> torch.optim.Optimizer:
+    """A new optimizer for these parameters, one pass over the memory of all of them where PyTorch has it."""
+    return OPTIMIZERS[recipe.optimizer](parameters, recipe)
+
+
+def _sgd(parameters: Parameters, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.SGD(
         parameters,
         lr=recipe.learning_rate,
@@ -22,27 +27,27 @@ def sgd(parameters: Parameters, recipe: Recipe) -> torch.optim.Optimizer:
     )
 
 
-def adam(parameters: Parameters, recipe: Recipe) -> torch.optim.Optimizer:
+def _adam(parameters: Parameters, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
         parameters,
         lr=recipe.learning_rate,
         betas=(recipe.momentum, recipe.square_decay),
-        eps=recipe.epsilon,
+        eps=recipe.optimizer_epsilon,
         weight_decay=recipe.weight_decay,
         fused=True,
     )
 
 
-def rmsprop(parameters: Parameters, recipe: Recipe) -> torch.optim.Optimizer:
+def _rmsprop(parameters: Parameters, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.RMSprop(
         parameters,
         lr=recipe.learning_rate,
         alpha=recipe.square_decay,
-        eps=recipe.epsilon,
+        eps=recipe.optimizer_epsilon,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
         foreach=True,
     )
 
 
-OPTIMIZERS = {"sgd": sgd, "adam": adam, "rmsprop": rmsprop}
+OPTIMIZERS = {"sgd": _sgd, "adam": _adam, "rmsprop": _rmsprop}

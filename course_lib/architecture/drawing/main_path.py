@@ -8,20 +8,21 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from math import ceil
 
-from ..counting import Shape
-from ..vocabulary import Auxiliary, Linear, Node
+from ..nodes.layers import Linear
+from ..nodes.node import Auxiliary, Node
+from ..nodes.signal import Shape
 from . import layout
-from .blocks import draw, draw_framed, ends_in_bar, is_leaf, leaf_width
+from .blocks import draw_framed, draw_part, ends_in_bar, is_leaf, leaf_width
 from .layout import Piece, Row
-from .parts import Part, Run, form
-from .wording import box_text, hint, name_range, shape_text, split_hint, times
+from .outline import BlockRun, Part, form
+from .wording import box_text, hint, name_range, split_hint, times, wire_text
 
 WIDTH, HEIGHT = 1232, 900  # pixels; with margins and a title the width of a slide, and somewhat more than its height
 HINT_WIDTH = 270
 
 
 @dataclass(frozen=True)
-class Step:
+class PathStep:
     """A row of the main path, the grid it gives, and whether it is a head, which stays with the step before it."""
 
     row: Row
@@ -29,7 +30,7 @@ class Step:
     is_head: bool
 
 
-def draw_network(whole: Part, grouped: list[Run], overview: bool) -> Piece:
+def draw_main_path(whole: Part, grouped: list[BlockRun], overview: bool) -> Piece:
     """The main path of `whole`: one column, or more if it is taller than a slide and they fit side by side."""
     steps, clearance = _steps(grouped, overview)
     start = Row(layout.END, _wire_label(whole, whole.before) or "input")
@@ -46,20 +47,20 @@ def draw_network(whole: Part, grouped: list[Run], overview: bool) -> Piece:
     return single
 
 
-def draw_block_types(grouped: list[Run]) -> list[Piece]:
+def draw_block_types(grouped: list[BlockRun]) -> list[Piece]:
     """One picture for each form of block: the first of its form, with the names of all."""
-    types: dict[Node, list[Run]] = {}
+    types: dict[Node, list[BlockRun]] = {}
     for run in grouped:
         if run[0].is_block:
             types.setdefault(form(run[0].node), []).append(run)
     return [_block_type(same_form) for same_form in types.values()]
 
 
-def _block_type(same_form: list[Run]) -> Piece:
+def _block_type(same_form: list[BlockRun]) -> Piece:
     first = same_form[0][0]
     exit_label = "" if ends_in_bar(first) else _wire_label(first, first.after)
     picture = layout.stack(
-        [Row(layout.END, _wire_label(first, first.before)), Row(draw(first), exit_label), Row(layout.END)]
+        [Row(layout.END, _wire_label(first, first.before)), Row(draw_part(first), exit_label), Row(layout.END)]
     )
     heading = [layout.text_block([first.name or box_text(first.node)], bold=True, size=16)]
     for lead, equal in (("also", True), ("same form, other widths:", False)):
@@ -69,7 +70,7 @@ def _block_type(same_form: list[Run]) -> Piece:
     return layout.flow([*heading, picture], 0, 0, 4)
 
 
-def _names(same_form: list[Run], equal: bool) -> list[str]:
+def _names(same_form: list[BlockRun], equal: bool) -> list[str]:
     """Names, from first to last within a run, of the blocks that equal the first one, or of the others."""
     first = same_form[0][0]
     names = []
@@ -81,7 +82,7 @@ def _names(same_form: list[Run], equal: bool) -> list[str]:
     return names
 
 
-def _steps(grouped: list[Run], overview: bool) -> tuple[list[Step], float]:
+def _steps(grouped: list[BlockRun], overview: bool) -> tuple[list[PathStep], float]:
     """The rows, and how far from the path heads begin: beside all narrow rows and their labels."""
     lines = [_block_lines(run) if overview and run[0].is_block else [] for run in grouped]
     block_width = max((layout.box_width(text, "block") for text in lines if text), default=0)
@@ -93,15 +94,15 @@ def _steps(grouped: list[Run], overview: bool) -> tuple[list[Step], float]:
         if text:
             piece = layout.box(text, "block", block_width)
         elif len(grouped) == 1 or isinstance(run[0].node, Auxiliary) or is_leaf(run[0]):
-            piece = draw(run[0], width=width, clearance=clearance)
+            piece = draw_part(run[0], width=width, clearance=clearance)
         else:
             piece = draw_framed(run[0])
         grid = run[-1].after[1:] if run[-1].after else ()
-        steps.append(Step(Row(piece, label), grid, isinstance(run[0].node, Auxiliary)))
+        steps.append(PathStep(Row(piece, label), grid, isinstance(run[0].node, Auxiliary)))
     return steps, clearance
 
 
-def _block_lines(run: Run) -> list[str]:
+def _block_lines(run: BlockRun) -> list[str]:
     text = hint(run[0].node)
     for separator in (" | ", "·"):
         items = split_hint(text, separator)
@@ -111,14 +112,14 @@ def _block_lines(run: Run) -> list[str]:
     return [_counted(run), text]
 
 
-def _counted(run: Run) -> str:
+def _counted(run: BlockRun) -> str:
     return f"{name_range(run)} ×{len(run)}" if len(run) > 1 else name_range(run)
 
 
-def _split(steps: list[Step], count: int) -> list[list[Step]]:
+def _split(steps: list[PathStep], count: int) -> list[list[PathStep]]:
     """`steps` in `count` columns of about the same height."""
     heights = [0 if step.is_head else step.row.piece.height + layout.LABEL_GAP for step in steps]
-    split: list[list[Step]] = [[] for _ in range(count)]
+    split: list[list[PathStep]] = [[] for _ in range(count)]
     done, column = 0.0, 0
     for step, height in zip(steps, heights, strict=True):
         if not step.is_head:
@@ -128,7 +129,7 @@ def _split(steps: list[Step], count: int) -> list[list[Step]]:
     return [column for column in split if column]
 
 
-def _column(steps: Sequence[Step], start: Row, end: Piece, clearance: float, overview: bool) -> Piece:
+def _column(steps: Sequence[PathStep], start: Row, end: Piece, clearance: float, overview: bool) -> Piece:
     column = layout.stack([start, *(step.row for step in steps), Row(end)])
     if not overview:
         return column
@@ -137,12 +138,12 @@ def _column(steps: Sequence[Step], start: Row, end: Piece, clearance: float, ove
     for grid, group in groupby(steps, key=lambda step: step.grid):
         following = index + len(list(group))
         if len(grid) == 2 and grid != (1, 1):
-            bands.append((tops[index], tops[following] - 3, times(shape_text(grid))))
+            bands.append((tops[index], tops[following] - 3, times(wire_text(grid))))
         index = following
     return layout.banded(column, bands, clearance - 10) if bands else column
 
 
-def _label_after(run: Run, overview: bool) -> str:
+def _label_after(run: BlockRun, overview: bool) -> str:
     last = run[-1]
     stated = ends_in_bar(last) and not (overview and last.is_block)
     return "" if stated or isinstance(last.node, Auxiliary) else _wire_label(last, last.after)
@@ -151,6 +152,6 @@ def _label_after(run: Run, overview: bool) -> str:
 def _wire_label(part: Part, shape: Shape | None) -> str:
     """`64×35×35`, or `1000 logits` where only features flow."""
     if shape is None or len(shape) == 3:
-        return times(shape_text(shape))
+        return times(wire_text(shape))
     raw = isinstance(part.node, Linear) and part.node.activation == "linear"
     return f"{shape[0]} {'logits' if raw else 'features'}"
