@@ -89,7 +89,18 @@ from course_lib.experiments.weights import copy_weights_in_order
 from course_lib.explorers import KernelFactorizationExplorer
 from course_lib.explorers.timing import forward_milliseconds
 from course_lib.reporting.plots import bar_compare, figure_html, matrix_gallery
-from course_lib.reporting.tables import Claim, paper_beside_measured, table
+from course_lib.reporting.tables import (
+    Claim,
+    MeanClaim,
+    paper_beside_measured,
+    table,
+)
+from course_lib.reporting.training_results import (
+    noise,
+    results_table,
+    training_results,
+)
+from course_lib.reporting.verdicts import paired_difference
 from course_lib.teaching import Answer, Quiz, fold_answer
 from course_lib.teaching.references import factorized_convolutions as exercises
 from course_lib.training import Recipe, evaluate, fit
@@ -586,41 +597,13 @@ for seed in (0, 1):
 
 
 # %%
-def summarize(runs: dict) -> pd.DataFrame:
-    """One row a network: its size, the accuracy of each run in per cent, their mean,
-    and seconds of one training."""
-    rows = {}
-    for name, size in sizes.items():
-        histories = [
-            history for (run_name, _), (_, history) in runs.items() if run_name == name
-        ]
-        accuracy = {
-            f"seed {seed}": 100 * history.test_accuracy.iloc[-1]
-            for seed, history in enumerate(histories)
-        }
-        seconds = np.mean([history.seconds.sum() for history in histories])
-        rows[name] = {
-            "parameters": size.params,
-            "million MACs": size.macs / 1e6,
-            **accuracy,
-            "seconds": seconds,
-        }
-        rows[name]["accuracy"] = np.mean(list(accuracy.values()))
-    return pd.DataFrame(rows).T
-
-
-results = summarize(runs)
+results = training_results(
+    {name: [runs[name, seed][1] for seed in (0, 1)] for name in networks}, sizes
+)
 # Guessing gives 10 %: a network below 50 % has not learned, and the comparison would
 # mean nothing.
 assert (results["accuracy"] > 50).all()
-table(
-    results,
-    dict.fromkeys(["seed 0", "seed 1", "accuracy"], "{:.1f} %")
-    | {
-        "million MACs": "{:.1f}",
-        "seconds": "{:.1f}",
-    },
-)
+results_table(results)
 
 # %% [markdown]
 # ### How much of that is noise?
@@ -630,13 +613,8 @@ table(
 
 # %%
 p = results["accuracy"].mean() / 100
-standard_error = 100 * (p * (1 - p) / len(train_data.test.labels)) ** 0.5
-spread = (results["seed 0"] - results["seed 1"]).abs()
 gaps = results["accuracy"] - results.loc["7×7", "accuracy"]
-print(
-    f"standard error of one accuracy: {standard_error:.1f} points; two seeds differ by"
-    f" up to {spread.max():.1f}"
-)
+print(noise(results, len(train_data.test.labels)))
 for name, gap in gaps.items():
     print(
         f"{name}: {gap:+.1f} points for {1 - sizes[name].macs / sizes['7×7'].macs:.0%}"
@@ -745,10 +723,8 @@ by_grid.index = ["none", "28×28", "14×14", "7×7"]
 table(
     by_grid.rename_axis("pair on the grid"),
     {"accuracy, %": "{:.1f}", "against none": "{:+.1f}", "± standard error": "{:.1f}"},
+    record=record,
 )
-
-# %% tags=["nbval-check-output"]
-print(record.source)
 
 # %% [markdown]
 # Each pair saves a quarter of the whole network's multiplications. On the 28×28 and 14×14 grids its accuracy is within
@@ -828,26 +804,12 @@ print(
 # networks:
 
 # %%
-gain = (
-    results.loc["1×7 · 7×1", "accuracy"]
-    - results.loc["1×7 · 7×1, linear between", "accuracy"]
+seeds = ["seed 0", "seed 1"]
+gain = paired_difference(
+    results.loc["1×7 · 7×1", seeds], results.loc["1×7 · 7×1, linear between", seeds]
 )
-# Standard error of a difference of two accuracies; that they share pictures and
-# have two runs each helps.
-error = 2**0.5 * standard_error
-reason = (
-    f"two standard errors ({2 * error:.1f}) either way on"
-    f" {len(train_data.test.labels):,} pictures"
-)
-claim = Claim(
-    "ReLU between instead of linear gains, points (figure 2)",
-    1.0,
-    gain,
-    (round(1 - 2 * error, 1), round(1 + 2 * error, 1)),
-    reason,
-    "{:+.1f}",
-)
-paper_beside_measured([claim])
+text = "ReLU between instead of linear gains, points (figure 2)"
+paper_beside_measured([MeanClaim(text, 1.0, gain, number_format="{:+.1f}")])
 
 # %%
 images = 2 * p * (1 - p) * (2 / 0.01) ** 2

@@ -81,8 +81,6 @@ from course_lib.architecture import (
     conv,
     cost,
     diagram,
-    global_avg_pool,
-    linear,
     max_pool,
     parallel_reduction,
     rewrite,
@@ -90,13 +88,19 @@ from course_lib.architecture import (
     total,
     with_fields,
 )
+from course_lib.experiments.grid_reduction import WAYS, reduction, reduction_network
 from course_lib.experiments.weights import copy_weights_in_order
 from course_lib.explorers import GridReductionExplorer
-from course_lib.explorers.grid_reduction.result import NAMES, WAYS, reduction
+from course_lib.explorers.grid_reduction.result import NAMES
 from course_lib.explorers.timing import forward_milliseconds
 from course_lib.models import entry, list_models, trunk
 from course_lib.reporting.plots import figure_html, line_panels, matrix_gallery
 from course_lib.reporting.tables import Claim, paper_beside_measured, table
+from course_lib.reporting.training_results import (
+    noise,
+    results_table,
+    training_results,
+)
 from course_lib.teaching import Answer, Quiz, fold_answer
 from course_lib.teaching.references import grid_reduction as exercises
 from course_lib.training import Recipe, fit
@@ -680,18 +684,9 @@ table(shares, dict.fromkeys(shares.columns, "{:.0%}"))
 
 # %% tags=["nbval-check-output"]
 NOTHING = seq()
-
-
-def network(way: str, between: Node = NOTHING, after: Node = NOTHING) -> Node:
-    """A small classifier for 28x28 pictures with two reductions of one way."""
-    body = reduction(way, 16) >> between >> reduction(way, 32) >> after
-    return conv(16, 3) >> body >> global_avg_pool() >> linear(10)
-
-
-further = {"between": conv(32, 3) >> conv(32, 3), "after": conv(64, 3)}
-networks = {NAMES[way]: network(way) for way in WAYS}
+networks = {NAMES[way]: reduction_network(way) for way in WAYS}
 networks |= {
-    f"{NAMES[way]} + 3 layers": network(way, **further)
+    f"{NAMES[way]} + 3 layers": reduction_network(way, further=3)
     for way in ("pool_conv", "parallel")
 }
 sizes = {name: total(value, (1, 28, 28)) for name, value in networks.items()}
@@ -753,42 +748,14 @@ runs["pool, then convolution + 3 layers"] = train("pool, then convolution + 3 la
 runs["convolution beside pool + 3 layers"] = train("convolution beside pool + 3 layers")
 
 # %%
-results = pd.DataFrame(
-    {
-        name: {
-            "million MACs": sizes[name].macs / 1e6,
-            **{
-                f"seed {seed}": 100 * history.test_accuracy.iloc[-1]
-                for seed, history in enumerate(histories)
-            },
-            "accuracy": (
-                100 * np.mean([history.test_accuracy.iloc[-1] for history in histories])
-            ),
-            "seconds": np.mean([history.seconds.sum() for history in histories]),
-        }
-        for name, histories in runs.items()
-    }
-).T
+results = training_results(runs, sizes)
 # Guessing gives 10 %: a network below 40 % has not learned, and the comparison would
 # mean nothing.
 assert (results["accuracy"] > 40).all()
-table(
-    results,
-    dict.fromkeys(["seed 0", "seed 1", "accuracy"], "{:.1f} %")
-    | {
-        "million MACs": "{:.1f}",
-        "seconds": "{:.1f}",
-    },
-)
+results_table(results)
 
 # %%
-p = results["accuracy"].mean() / 100
-standard_error = 100 * (p * (1 - p) / len(train_data.test.labels)) ** 0.5
-spread = (results["seed 0"] - results["seed 1"]).abs().max()
-print(
-    f"standard error of one accuracy: {standard_error:.1f} points; two seeds differ by"
-    f" up to {spread:.1f}"
-)
+print(noise(results, len(train_data.test.labels)))
 paid = {
     way: results.loc[f"{way} + 3 layers", "accuracy"] - results.loc[way, "accuracy"]
     for way in (NAMES["pool_conv"], NAMES["parallel"])
@@ -825,10 +792,8 @@ recorded.columns = ["million MACs", "runs", "accuracy, %", "± standard error"]
 table(
     recorded,
     {"million MACs": "{:.1f}", "accuracy, %": "{:.1f}", "± standard error": "{:.1f}"},
+    record=record,
 )
-
-# %% tags=["nbval-check-output"]
-print(record.source)
 
 # %% tags=["nbval-check-output"]
 mean = recorded["accuracy, %"]

@@ -87,7 +87,8 @@ from course_lib.explorers import AuxiliaryExplorer
 from course_lib.models import network
 from course_lib.reporting.plots import figure_html, line_chart
 from course_lib.reporting.records import load_record
-from course_lib.reporting.tables import Claim, paper_beside_measured, table
+from course_lib.reporting.tables import MeanClaim, paper_beside_measured, table
+from course_lib.reporting.verdicts import difference_of, runs_needed
 from course_lib.teaching import Answer, Quiz, fold_answer
 from course_lib.teaching.references import auxiliary_classifiers as exercises
 from course_lib.training import Recipe, auxiliary_loss, fit, normalize
@@ -392,7 +393,7 @@ print(
 )
 
 # %% tags=["nbval-check-output"]
-print(load_record("auxiliary_gradients").source)
+load_record("auxiliary_gradients")
 
 # %% [markdown]
 # ### Every weight at once
@@ -680,7 +681,7 @@ fold_answer(
 )
 
 # %% tags=["nbval-check-output"]
-print(record.source)
+record
 
 # %% [markdown]
 # Curves that cross and touch: is there a difference? Compare run with run, seed by seed, since two runs with one seed
@@ -763,19 +764,11 @@ table(
 
 
 # %%
-def claim(text: str, paper: float, name: str, phase: str) -> Claim:
-    """The paper's number beside the recorded lead; they agree within two standard
-    errors."""
-    two = 2 * fresh[name, phase].sem()
-    reason = f"two standard errors of {len(fresh)} pairs of runs"
-    return Claim(
-        text,
-        paper,
-        fresh[name, phase].mean(),
-        (round(paper - two, 2), round(paper + two, 2)),
-        reason,
-        "{:+.1f}",
-    )
+def claim(text: str, paper: float, name: str, phase: str) -> MeanClaim:
+    """The paper's number beside the recorded lead; less than a point counts as none."""
+    lead = difference_of(fresh[name, phase].to_list())
+    margin = None if paper else 1.0
+    return MeanClaim(text, paper, lead, margin, number_format="{:+.1f}")
 
 
 # %% tags=["nbval-check-output"]
@@ -805,7 +798,7 @@ claims = [
         late,
     ),
 ]
-paper_beside_measured(claims, "recorded run")
+paper_beside_measured(claims, record=record)
 
 # %% [markdown]
 # One objection is left. With heads the whole gradient is longer, so perhaps any larger steps would have helped. The
@@ -829,11 +822,11 @@ leads_table(control, "no heads: points of accuracy, ± standard error")
 # And how many pairs of runs would show a lead of 0.4 points at the end?
 
 # %% tags=["nbval-check-output"]
-needed = (2 * fresh.xs(late, axis=1, level=1).std() / 0.4) ** 2
-print(
-    f"{math.ceil(needed.min())} to {math.ceil(needed.max())}, by comparison; here are"
-    f" {len(fresh)}"
-)
+needed = [
+    runs_needed(difference_of(lead.to_list()), 0.4)
+    for _, lead in fresh.xs(late, axis=1, level=1).items()
+]
+print(f"{min(needed)} to {max(needed)}, by comparison; here are {len(fresh)}")
 
 # %% [markdown]
 # What do we know now?
@@ -876,9 +869,10 @@ for trunk in ("batch norm", "no batch norm"):
     of, over = pairs[f"{trunk}: both heads over none"]
     fit_better = 100 * (on_training_images[of] - on_training_images[over])
     # A regulariser would make this negative.
-    assert fit_better.mean() > 2 * fit_better.sem()
+    better = difference_of(fit_better.to_list())
+    assert better.interval[0] > 0
     print(
-        f"{trunk}: with heads {fit_better.mean():+.1f} ± {fit_better.sem():.1f} points"
+        f"{trunk}: with heads {better.mean:+.1f} ± {better.half_width:.1f} points (95 %)"
         " on the training images"
     )
 

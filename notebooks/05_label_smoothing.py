@@ -77,25 +77,25 @@ from torch import Tensor, nn
 
 from course_lib import datasets
 from course_lib.architecture import (
-    avg_pool,
-    branches,
     build,
-    conv,
-    global_avg_pool,
-    linear,
     merge,
     total,
 )
+from course_lib.experiments.label_smoothing import STAGES, smoothing_network
 from course_lib.explorers import EpsilonExplorer
 from course_lib.reporting.confidence_plots import cluster_panels, reliability_diagrams
 from course_lib.reporting.plots import LIVE, RECORDED, SERIES, figure_html, line_chart
 from course_lib.reporting.records import load_record
-from course_lib.reporting.tables import Claim, paper_beside_measured, table
+from course_lib.reporting.tables import MeanClaim, paper_beside_measured, table
+from course_lib.reporting.verdicts import (
+    difference_of,
+    paired_difference,
+    runs_needed,
+)
 from course_lib.teaching import Answer, Quiz, fold_answer
 from course_lib.teaching.references import label_smoothing as exercises
 from course_lib.training import (
     LabelSmoothingLoss,
-    Recipe,
     fit,
     normalize,
     predict_logits,
@@ -428,26 +428,7 @@ EpsilonExplorer(
 # not fall. No augmentation, no weight decay: nothing but the loss keeps it from being too sure.
 
 # %% tags=["nbval-check-output"]
-block = branches(
-    conv(32, 1),
-    conv(32, 1) >> conv(32, 3),
-    conv(32, 1) >> conv(32, 3) >> conv(32, 3),
-    avg_pool(3) >> conv(32, 1),
-)
-network = (
-    conv(32, 3, stride=2)
-    >> conv(64, 3, stride=2)
-    >> block
-    >> global_avg_pool()
-    >> linear(10)
-)
-plain = Recipe(
-    optimizer="adam", batch_size=32, weight_decay=0, warmup_epochs=0, pad=0, flip=False
-)
-stages = {
-    "early": replace(plain, epochs=10, learning_rate=1e-2, schedule="linear"),
-    "late": replace(plain, epochs=9, learning_rate=3e-3, schedule="constant"),
-}
+network, stages = smoothing_network(), STAGES
 size = total(network, (1, 28, 28))
 print(f"{size.params:,} parameters, {size.macs / 1e6:.1f} M MACs an image")
 
@@ -788,10 +769,7 @@ formats = {
     "test_ece": "{:.3f}",
     "± standard error": "{:.3f}",
 }
-table(recorded_table, formats)
-
-# %% tags=["nbval-check-output"]
-print(record.source)
+table(recorded_table, formats, record=record)
 
 # %% [markdown]
 # Read *test_ece* downwards. Early, every step of ε makes it worse: best is none. Late, it falls to its lowest value
@@ -1000,30 +978,13 @@ gains = [
 disagree = np.mean(
     [(right["late", 0.1, s] != right["late", 0.0, s]).double().mean() for s in (0, 1)]
 )
-# Only pictures that one network gets right and the other wrong tell them apart: each
-# adds +1 or -1, half the time.
-standard_error = 100 * (disagree / len(truth) / 2) ** 0.5  # of the mean over two seeds
-reason = (
-    f"two standard errors ({2 * standard_error:.1f}) either way: two seeds,"
-    f" {len(truth):,} test pictures"
-)
-band = (round(0.2 - 2 * standard_error, 2), round(0.2 + 2 * standard_error, 2))
-paper_beside_measured(
-    [
-        Claim(
-            "smoothing gains, points of top-1 accuracy (section 7)",
-            0.2,
-            np.mean(gains),
-            band,
-            reason,
-            "{:+.1f}",
-        )
-    ]
-)
+text = "smoothing gains, points of top-1 accuracy (section 7)"
+gain = MeanClaim(text, 0.2, difference_of(gains), number_format="{:+.1f}")
+paper_beside_measured([gain])
 
 # %% [markdown]
-# Whatever it says: the band is several times as wide as the gain it is to judge, and holds 0, too. How many test
-# pictures would do? The two networks' results come from the *same* pictures, so only those matter on which they
+# Whatever it says: the interval of two runs is many times as wide as the gain it is to judge. How many test pictures
+# would do? The two networks' results come from the *same* pictures, so only those matter on which they
 # disagree, a share d of all. The difference of n pictures has the standard error √(d/n), and it should be half of the
 # 0.2 %:
 
@@ -1051,15 +1012,14 @@ print(
 
 # %% tags=["nbval-check-output"]
 accuracy = 100 * late.pivot(index="seed", columns="epsilon", values="test_accuracy")
-differences = accuracy[0.1] - accuracy[0.0]
-runs_needed = (2 * differences.std() / 0.2) ** 2
+gain = paired_difference(accuracy[0.1], accuracy[0.0])
 print(
-    f"gain of ε = 0.1 over {len(differences)} recorded seeds: {differences.mean():+.2f}"
-    f" points, standard error {differences.sem():.2f}"
+    f"gain of ε = 0.1 over {gain.runs} recorded seeds: {gain.mean:+.2f} points,"
+    f" standard error {gain.standard_error:.2f}"
 )
 print(
-    f"to see 0.2 points at two standard errors: {runs_needed:,.0f} runs of each, on"
-    " these 2,000 pictures"
+    f"to see 0.2 points: {runs_needed(gain, 0.2):,} runs of each, on these 2,000"
+    " pictures"
 )
 
 # %% [markdown]

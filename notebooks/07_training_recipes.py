@@ -98,7 +98,13 @@ from course_lib.reporting.plots import (
     line_chart,
     valley_paths,
 )
-from course_lib.reporting.tables import Claim, paper_beside_measured, table
+from course_lib.reporting.tables import (
+    Claim,
+    MeanClaim,
+    paper_beside_measured,
+    table,
+)
+from course_lib.reporting.verdicts import paired_difference
 from course_lib.teaching import Answer, Quiz, fold_answer
 from course_lib.teaching.references import training_recipes as exercises
 from course_lib.training import (
@@ -796,10 +802,7 @@ assert list(by_rate.index[by_rate[False].isna()]) == [0.3, 1.0]
 shown = by_rate.map(
     lambda accuracy: "diverged" if pd.isna(accuracy) else f"{accuracy:.1%}"
 )
-table(shown.set_axis(["without batch norm", "with"], axis=1))
-
-# %% tags=["nbval-check-output"]
-print(record.source)
+table(shown.set_axis(["without batch norm", "with"], axis=1), record=record)
 
 # %% [markdown]
 # Photographs tell the same story. Without batch norm the two largest rates diverge; with it none does, and the best of
@@ -811,17 +814,18 @@ print(record.source)
 # ## Reading a loss curve
 #
 # Four runs of the network with batch norm, four epochs of 40 steps: with a rate that stays at 0.1 and with one that
-# falls as a cosine, from two first weights each. Every
-# step is logged, and after every epoch both the weights themselves and their running average are judged on the test
-# pictures. `TrainingLoop` is what `fit` is made of;
-# `after_step` is called after each of its steps.
+# falls as a cosine, from two first weights each. Every step is logged, and after every epoch both the weights
+# themselves and their running average are judged on the test pictures. `TrainingLoop` is what `fit` is made of;
+# `after_step` is
+# called after each of its steps.
 
 
 # %%
 def logged(
     recipe: Recipe, bar: tqdm
 ) -> tuple[pd.DataFrame, pd.DataFrame, TrainingLoop]:
-    """Loss of each step, and how many were right since the epoch began; judgements after each epoch; and the run at its end."""
+    """Loss of each step, and how many were right since the epoch began; judgements
+    after each epoch; and the run at its end."""
     run = TrainingLoop(
         he_init(network, recipe.seed), data, recipe, default_device(), None
     )
@@ -1187,33 +1191,17 @@ fold_answer(table(travelled, dict.fromkeys(travelled.columns, "{:,.1f}")))
 
 # %% tags=["nbval-check-output"]
 record = load_record("cifar_ladder")
-climbed = 100 * record.rows.groupby("rung")["test_accuracy"].mean()
-claims = []
+by_seed = 100 * record.rows.pivot(index="seed", columns="rung", values="test_accuracy")
+climbed, claims = by_seed.mean(), []
 for rung in climbed.index[1:]:
-    step, here = ladder["told, %"].diff()[rung], climbed.diff()[rung]
-    band, reason = (
-        (-2.0, 2.0),
-        "no change, within what two runs of one network differ by",
-    )
-    if abs(step) > 0.5:
-        band, reason = (
-            ((0, math.inf) if step > 0 else (-math.inf, 0)),
-            "its direction; its size belongs to the network and the epochs",
-        )
-    claims.append(
-        Claim(
-            f"rung {rung}: {ladder['change'][rung]}, points",
-            step,
-            here,
-            band,
-            reason,
-            "{:+.2f}",
-        )
-    )
-paper_beside_measured(claims, measured="recorded run")
-
-# %% tags=["nbval-check-output"]
-print(record.source)
+    step = ladder["told, %"].diff()[rung]
+    measured = paired_difference(by_seed[rung], by_seed[rung - 1])
+    # The size of a step belongs to the network and the epochs; its sign may last.
+    # A step told as small as chance claims no sign.
+    judged = {"sign_only": True} if abs(step) > 0.5 else {"margin": 2.0}
+    text = f"rung {rung}: {ladder['change'][rung]}, points"
+    claims.append(MeanClaim(text, step, measured, **judged))
+paper_beside_measured(claims, record=record)
 
 # %%
 both = {"told, 100 epochs": ladder["told, %"], "recorded, 6 epochs": climbed}
@@ -1262,10 +1250,8 @@ columns = {
 table(
     pd.DataFrame(columns),
     {"accuracy, %": "{:.2f}", "against v2": "{:+.2f}", "± standard error": "{:.2f}"},
+    record=record,
 )
-
-# %% tags=["nbval-check-output"]
-print(record.source)
 
 # %% tags=["nbval-check-output"]
 told = {
@@ -1281,19 +1267,9 @@ told = {
 }
 claims = []
 for variant, (claim, points) in told.items():
-    error = 2 * against_v2[variant].sem()
-    band = (round(points - error, 2), round(points + error, 2))
-    claims.append(
-        Claim(
-            claim,
-            points,
-            against_v2[variant].mean(),
-            band,
-            f"two standard errors of {len(runs)} runs",
-            "{:+.2f}",
-        )
-    )
-paper_beside_measured(claims, measured="recorded run")
+    measured = paired_difference(runs[variant], runs["v2"])
+    claims.append(MeanClaim(claim, points, measured))
+paper_beside_measured(claims, record=record)
 
 # %% [markdown]
 # At five epochs on 3,000 pictures, nearly all of it is **dropout**: a network that has hardly begun to learn needs no
@@ -1318,10 +1294,8 @@ record = load_record("equal_wall_time")
 race = dict(iter(record.rows.groupby("contestant", sort=False)))
 finals = pd.DataFrame({name: rows.iloc[-1] for name, rows in race.items()}).T
 columns = ["params", "macs", "images", "seconds", "test_accuracy"]
-table(finals[columns], {"seconds": "{:,.0f}", "test_accuracy": "{:.1%}"})
-
-# %% tags=["nbval-check-output"]
-print(record.source)
+formats = {"seconds": "{:,.0f}", "test_accuracy": "{:.1%}"}
+table(finals[columns], formats, record=record)
 
 # %% tags=["nbval-check-output"]
 curves = {
@@ -1391,7 +1365,7 @@ print(
     f"standard error of one accuracy: {100 * math.sqrt(end * (1 - end) / 8_000):.1f}"
     " points"
 )
-print(record.source)
+record
 
 # %% [markdown]
 # 1.7 times as many pictures buy 1.4 points, about two and a half times the error of such a difference (two single

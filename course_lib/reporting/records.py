@@ -6,6 +6,7 @@ record as such, never in one column with what it measures live.
 
 from __future__ import annotations
 
+import html
 import json
 import platform
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ class Record:
         command: the command line that makes the record again, from the repository's root.
         data: the images used, and what must be known of them to read the numbers.
         machine: processor, threads, number format and versions of the libraries.
-        rows: the results, one row a run.
+        rows: the results, one row a run or more. Rows of another machine name it in a column "machine". `seconds` and
+            `cpu_seconds`, where they stand, are those of the whole run.
     """
 
     command: str
@@ -41,8 +43,28 @@ class Record:
     @property
     def source(self) -> str:
         """One line to stand under a table: where the numbers come from."""
-        machine = ", ".join(f"{key} {value}" for key, value in self.machine.items())
-        return f"Recorded by `{self.command}` on {self.data} ({machine})."
+        machines = [(self.machine, len(self.rows))]
+        if "machine" in self.rows:
+            others = [machine for machine in self.rows["machine"] if isinstance(machine, dict)]
+            distinct = [machine for number, machine in enumerate(others) if machine not in others[:number]]
+            machines = [(self.machine, len(self.rows) - len(others))]
+            machines += [(machine, others.count(machine)) for machine in distinct]
+        told = [", ".join(f"{key} {value}" for key, value in machine.items()) for machine, count in machines if count]
+        counts = [count for _, count in machines if count]
+        if len(told) > 1:
+            told = [f"{text}: {count} of the rows" for count, text in zip(counts, told, strict=True)]
+        return f"Recorded by `{self.command}` on {self.data} ({'; '.join(told)})."
+
+    def __repr__(self) -> str:
+        return self.source
+
+    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, str]:
+        return {"text/plain": self.source, "text/html": source_html(self.source)}
+
+
+def source_html(source: str) -> str:
+    """A record's source as a line below what a lesson shows of it."""
+    return f'<p style="font-size: 85%; max-width: 75em">{html.escape(source)}</p>'
 
 
 def load_record(name: str, folder: Path = FOLDER) -> Record:
@@ -59,6 +81,9 @@ def save_record(name: str, record: Record, folder: Path = FOLDER) -> Path:
     """Writes the record, whole or not at all, and returns its path."""
     path = folder / f"{name}.json"
     rows = json.loads(record.rows.to_json(orient="records"))
+    for row in rows:
+        if row.get("machine", {}) is None:  # a gap in the column: the row is of the record's machine
+            del row["machine"]
     lines = ",\n  ".join(json.dumps(row) for row in rows)
     head = {"command": record.command, "data": record.data, "machine": record.machine}
     text = json.dumps(head, indent=1)[:-2] + f',\n "rows": [\n  {lines}\n ]\n}}\n'

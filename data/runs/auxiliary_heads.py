@@ -1,26 +1,21 @@
 """Records what auxiliary heads do for a whole training: early, late, the lower one removed, with batch normalisation.
 
-    python data/runs/auxiliary_heads.py [--epochs 8] [--seeds 10]
+    python data/runs/auxiliary_heads.py [--epochs 8] [--seeds 10] [--tiny]
 
-One row for each network, seed and epoch. Writes data/runs/auxiliary_heads.json after each network is trained, and goes
-on where it stopped, also with more seeds. Few images and no augmentation, so that the network overfits and a
-regulariser has something to do. Two networks without heads take larger steps, to tell what heads do from what any
-longer gradient would do.
+One row for each network, seed and epoch. An interrupted recording goes on where it stopped, also with more seeds. Few
+images and no augmentation, so that the network overfits and a regulariser has something to do. Two networks without
+heads take larger steps, to tell what heads do from what any longer gradient would do.
 """
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 
-import pandas as pd
-import torch
+from recording import Recording, fashion_images, read_options
 
-from course_lib import datasets
 from course_lib.experiments.auxiliary_gradients import first_weights
 from course_lib.experiments.auxiliary_network import LOWER, UPPER, WEIGHT, deep_network
-from course_lib.reporting.records import FOLDER, Record, load_record, save_record, this_machine
-from course_lib.training import Recipe, default_device, fit, has_bf16
+from course_lib.training import Recipe, fit
 
 NAME = "auxiliary_heads"
 IMAGES = 2000
@@ -40,34 +35,27 @@ LARGER_STEPS = replace(RECIPE, learning_rate=(1 + 2 * WEIGHT) * RECIPE.learning_
 RUNS |= {f"{name}, larger steps": (NETWORKS[name], LARGER_STEPS) for name in ("no heads", "no batch norm, no heads")}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=8, help=f"passes over the {IMAGES:,} images (default 8)")
-    parser.add_argument("--seeds", type=int, default=10, help="runs of each network (default 10)")
-    options = parser.parse_args()
-    data, device = datasets.load("fashion_mnist").subset(train=IMAGES), default_device()
-    machine = this_machine(device.type, has_bf16(device), torch.get_num_threads())
-    command = f"python data/runs/{NAME}.py --epochs {options.epochs} --seeds {options.seeds}"
-    images = f"{IMAGES:,} of the embedded Fashion-MNIST images to train, without augmentation, and 2,000 to test"
-    rows = []
-    if (FOLDER / f"{NAME}.json").exists() and _same_but_for_seeds(record := load_record(NAME), command):
-        rows = record.rows.to_dict("records")
-    done = {(row["network"], row["seed"]) for row in rows}
-    for seed in range(options.seeds):
-        for network, (value, recipe) in RUNS.items():
-            if (network, seed) in done:
-                continue
-            recipe = replace(recipe, epochs=options.epochs, seed=seed)
-            history = fit(first_weights(value, "he", seed), data, recipe, progress=False)
-            columns = ["epoch", "train_accuracy", "test_accuracy", "test_loss"]
-            for row in history[columns].round(4).to_dict("records"):
-                rows.append({"network": network, "seed": seed, **row})
-            save_record(NAME, Record(command, images, machine, pd.DataFrame(rows)))
-
-
-def _same_but_for_seeds(record: Record, command: str) -> bool:
-    """Whether the record was made as `command` says, with more seeds or fewer."""
-    return record.command.rpartition(" ")[0] == command.rpartition(" ")[0]
+def main(arguments: list[str] | None = None) -> None:
+    options = read_options(__doc__, arguments, {"seeds": 1, "epochs": 1}, data=False, epochs=8, seeds=10)
+    data = fashion_images(options)
+    data = data.subset(train=min(IMAGES, len(data.train)))
+    images = (
+        f"{len(data.train):,} of the embedded Fashion-MNIST images to train, without augmentation, "
+        f"and {len(data.test):,} to test"
+    )
+    recording = Recording(NAME, options, images)
+    keys = [
+        {"network": network, "epochs": options.epochs, "seed": seed}
+        for seed in range(options.seeds)
+        for network in RUNS
+    ]
+    for run in recording.missing(keys):
+        value, recipe = RUNS[run.key["network"]]
+        recipe = replace(recipe, epochs=options.epochs, seed=run.key["seed"])
+        model = first_weights(value, "he", run.key["seed"])
+        history = fit(model, data, recipe, progress=False, checkpoints=run.checkpoints)
+        columns = ["epoch", "train_accuracy", "test_accuracy", "test_loss"]
+        recording.add(run, *history[columns].round(4).to_dict("records"))
 
 
 if __name__ == "__main__":

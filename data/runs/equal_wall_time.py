@@ -1,6 +1,6 @@
 """Records two contestants after the same wall time of training: the textbook's network and loop, and the course's.
 
-    python data/runs/equal_wall_time.py --data FOLDER [--minutes 20]
+    python data/runs/equal_wall_time.py --data FOLDER [--minutes 20] [--tiny]
 
 "textbook" is a tutorial's reduced GoogLeNet (260,650 parameters) in plain PyTorch, float32 in NCHW, one PIL image at a
 time from a DataLoader, Adam at 1e-3. "quick" is a network of no more parameters and multiply-accumulates from this
@@ -18,8 +18,9 @@ from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
+from cifar import CLASSES, SHAPE, describe_images, load_images, make_model, sizes
 from PIL import Image
-from recording import CLASSES, SHAPE, Recording, Row, describe_images, load_images, make_model, parser, sizes
+from recording import Recording, Row, read_options
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
@@ -135,9 +136,11 @@ def loaders(data: ImageData, test: Split) -> tuple[DataLoader, DataLoader, DataL
     augmented = transforms.Compose([transforms.RandomHorizontalFlip(), crop, *plain])
     train = PILImages(data.train, augmented)
     others = (PILImages(split, transforms.Compose(plain)) for split in (data.test, test))
+    # The tiny form has less than one batch, which drop_last would drop for ever.
+    size, workers = (BATCH_SIZE, WORKERS) if len(train) >= BATCH_SIZE else (len(train) // 4, 0)
     return (
-        DataLoader(train, BATCH_SIZE, shuffle=True, drop_last=True, num_workers=WORKERS),
-        *(DataLoader(other, EVALUATION_BATCH, num_workers=WORKERS) for other in others),
+        DataLoader(train, size, shuffle=True, drop_last=True, num_workers=workers),
+        *(DataLoader(other, EVALUATION_BATCH, num_workers=workers) for other in others),
     )
 
 
@@ -229,15 +232,14 @@ CONTESTANTS = {"textbook": train_textbook, "quick": train_quick}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    reader = parser(__doc__)
-    reader.add_argument("--minutes", type=float, default=20, help="of training, each; default 20")
-    options = reader.parse_args(arguments)
-    data, test = load_images(options.data)
+    options = read_options(__doc__, arguments, {"minutes": 0.001}, minutes=20.0)
+    data, test = load_images(options)
     formats = "float32 (textbook), " + ("bfloat16" if has_bf16(torch.device("cpu")) else "float32") + " (quick)"
     machine = {**this_machine("cpu", bf16=False, threads=torch.get_num_threads()), "format": formats}
     recording = Recording(NAME, options, describe_images(data, test), machine)
-    for key, _ in recording.missing({"contestant": contestant} for contestant in CONTESTANTS):
-        recording.add(*CONTESTANTS[key["contestant"]](data, test, 60 * options.minutes))
+    keys = [{"contestant": contestant, "minutes": options.minutes} for contestant in CONTESTANTS]
+    for run in recording.missing(keys):
+        recording.add(run, *CONTESTANTS[run.key["contestant"]](data, test, 60 * options.minutes))
 
 
 if __name__ == "__main__":

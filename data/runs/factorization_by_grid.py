@@ -1,21 +1,19 @@
 """Records where on the grid a 7x7 may become 1x7 and 7x1: accuracy with the pair on the 28x28, 14x14 or 7x7 grid.
 
-    python data/runs/factorization_by_grid.py [--seeds 5] [--epochs 4]
+    python data/runs/factorization_by_grid.py [--seeds 5] [--epochs 4] [--tiny]
 
-Writes data/runs/factorization_by_grid.json after each run, so that an interrupted recording keeps what it has.
+An interrupted recording goes on where it stopped.
 """
 
 from __future__ import annotations
 
-import argparse
+from itertools import product
 
-import pandas as pd
 import torch
+from recording import Recording, fashion_images, read_options
 
-from course_lib import datasets
 from course_lib.architecture import Node, build, conv, factorize, global_avg_pool, linear, max_pool, total
-from course_lib.reporting.records import Record, save_record, this_machine
-from course_lib.training import Recipe, default_device, fit, has_bf16
+from course_lib.training import Recipe, fit
 
 NAME = "factorization_by_grid"
 GRIDS = (28, 14, 7)
@@ -30,34 +28,23 @@ def network(grid: int | None) -> Node:
     return opening >> middle >> conv(64, 1) >> stages[7] >> global_avg_pool() >> linear(10)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5, help="runs of each network (default 5)")
-    parser.add_argument("--epochs", type=int, default=4, help="passes over the 10,000 training images (default 4)")
-    options = parser.parse_args()
-    data, device = datasets.load("fashion_mnist"), default_device()
-    machine = this_machine(device.type, has_bf16(device), torch.get_num_threads())
-    command = f"python data/runs/{NAME}.py --seeds {options.seeds} --epochs {options.epochs}"
-    images = "the embedded Fashion-MNIST images, 10,000 to train and 2,000 to test"
-    rows = []
-    for seed in range(options.seeds):
-        for grid in (None, *GRIDS):
-            value = network(grid)
-            size = total(value, (1, 28, 28))
-            torch.manual_seed(seed)
-            history = fit(build(value, 1), data, Recipe(epochs=options.epochs, seed=seed))
-            last = history.iloc[-1]
-            rows.append(
-                {
-                    "pair_on_grid": grid or 0,
-                    "seed": seed,
-                    "params": size.params,
-                    "macs": size.macs,
-                    "test_accuracy": round(last.test_accuracy, 4),
-                    "test_loss": round(last.test_loss, 4),
-                }
-            )
-            save_record(NAME, Record(command, images, machine, pd.DataFrame(rows)))
+def main(arguments: list[str] | None = None) -> None:
+    options = read_options(__doc__, arguments, {"seeds": 1, "epochs": 1}, data=False, seeds=5, epochs=4)
+    data = fashion_images(options)
+    images = f"the embedded Fashion-MNIST images, {len(data.train):,} to train and {len(data.test):,} to test"
+    recording = Recording(NAME, options, images)
+    keys = [
+        {"pair_on_grid": grid or 0, "epochs": options.epochs, "seed": seed}
+        for seed, grid in product(range(options.seeds), (None, *GRIDS))
+    ]
+    for run in recording.missing(keys):
+        value, seed = network(run.key["pair_on_grid"] or None), run.key["seed"]
+        size = total(value, (1, 28, 28))
+        torch.manual_seed(seed)
+        recipe = Recipe(epochs=options.epochs, seed=seed)
+        last = fit(build(value, 1), data, recipe, progress=False, checkpoints=run.checkpoints).iloc[-1]
+        outcome = {"test_accuracy": round(last.test_accuracy, 4), "test_loss": round(last.test_loss, 4)}
+        recording.add(run, {"params": size.params, "macs": size.macs, **outcome})
 
 
 if __name__ == "__main__":

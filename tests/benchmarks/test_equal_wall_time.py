@@ -12,8 +12,9 @@ import os
 
 import pytest
 import torch
+from cifar import load_images
 from equal_wall_time import CONTESTANTS
-from recording import load_images
+from recording import read_options
 
 AHEAD = 0.10
 LATE = 1.02  # how much longer than its time a contestant may train
@@ -24,7 +25,7 @@ def test_the_course_is_ahead_of_the_textbook(pytestconfig: pytest.Config, capsys
     folder, minutes = pytestconfig.getoption("--cifar10"), pytestconfig.getoption("--contest-minutes")
     if folder is None:
         pytest.skip("needs CIFAR-10 as an image folder; name it with --cifar10 FOLDER")
-    data, test = load_images(folder)
+    data, test = load_images(read_options("the contest", ["--data", folder], {}))
     last = {name: train(data, test, 60 * minutes)[-1] for name, train in CONTESTANTS.items()}
     with capsys.disabled():
         print(f"\n{torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}")

@@ -27,6 +27,21 @@ def test_round_trip(tmp_path: Path) -> None:
     assert again.source == "Recorded by `python make.py` on ten images (processor a CPU, torch 2.9)."
 
 
+def test_rows_of_another_machine_are_told_apart(tmp_path: Path) -> None:
+    other = {"processor": "another <CPU>", "torch": "2.10"}
+    rows = RECORD.rows.assign(machine=[None, other])
+    path = save_record("ladder", Record(RECORD.command, RECORD.data, RECORD.machine, rows), tmp_path)
+    first, second = json.loads(path.read_text())["rows"]
+    assert "machine" not in first
+    assert second["machine"] == other
+    again = load_record("ladder", tmp_path)
+    machines = "(processor a CPU, torch 2.9: 1 of the rows; processor another <CPU>, torch 2.10: 1 of the rows)"
+    assert again.source == f"Recorded by `python make.py` on ten images {machines}."
+    shown = again._repr_mimebundle_()
+    assert shown["text/plain"] == repr(again) == again.source
+    assert "another &lt;CPU&gt;" in shown["text/html"]
+
+
 def test_a_missing_record_is_named_with_those_there_are(tmp_path: Path) -> None:
     save_record("ladder", RECORD, tmp_path)
     with pytest.raises(RecordError, match=r"ladders\.json does not exist; recorded runs here: ladder\."):

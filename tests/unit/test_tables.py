@@ -5,7 +5,9 @@ import math
 import pandas as pd
 import pytest
 
-from course_lib.reporting.tables import Claim, paper_beside_measured, table
+from course_lib.reporting.records import Record
+from course_lib.reporting.tables import Claim, MeanClaim, paper_beside_measured, table
+from course_lib.reporting.verdicts import difference_of
 
 CLAIM = Claim("saves", 28, 28.4, (27.5, 28.5), "the paper rounds", "{:.0f} %")
 
@@ -74,3 +76,41 @@ def test_numbers_are_written_for_a_class_to_read() -> None:
 def test_a_format_for_a_column_that_is_not_there_is_refused() -> None:
     with pytest.raises(KeyError, match=r"formats names \['mac'\], but the table's columns are \['macs'\]"):
         table(pd.DataFrame({"macs": [1]}), {"mac": "{}"})
+
+
+RECORD = Record("python make.py", "ten images", {"processor": "a <CPU>"}, pd.DataFrame({"seed": [0]}))
+
+
+def test_means_are_judged_in_three_ways() -> None:
+    claims = [
+        MeanClaim("gains", 1.0, difference_of([0.9, 1.0, 1.1])),
+        MeanClaim("gains", 1.0, difference_of([0.1, 0.2, 0.3])),
+        MeanClaim("gains", 1.0, difference_of([-1.0, 0.5, 2.0])),
+        MeanClaim("nothing", 0.0, difference_of([-0.1, 0.0, 0.1]), margin=0.5),
+        MeanClaim("gains", 4.0, difference_of([0.9, 1.0, 1.1]), sign_only=True),
+    ]
+    shown = paper_beside_measured(claims)
+    assert shown.agrees == [True, False, False, True, True]
+    assert shown.verdicts == ["✓ yes", "✗ no", "? cannot tell at this scale", "✓ yes", "✓ yes"]
+    reasons = shown.frame["agrees means"]
+    assert reasons[0] == "95 % interval of 3 runs: +0.75 to +1.25"
+    assert reasons[2].startswith("95 % interval of 3 runs: -3.23 to +4.23; about ")
+    assert reasons[2].endswith(" runs would tell")
+    assert reasons[3].endswith("; within 0.5 counts as the same")
+    assert reasons[4].endswith("; only the sign is claimed")
+    assert shown.frame["here"][0] == "+1.00"
+
+
+def test_a_claim_of_no_difference_needs_a_margin() -> None:
+    with pytest.raises(ValueError, match="needs a margin"):
+        MeanClaim("nothing", 0.0, difference_of([0.0, 0.1]))
+
+
+def test_recorded_numbers_have_their_source_below() -> None:
+    shown = paper_beside_measured([CLAIM], record=RECORD)
+    assert list(shown.frame)[2] == "recorded run"
+    for each in (shown, table(pd.DataFrame({"a": [1]}), record=RECORD)):
+        bundle = each._repr_mimebundle_()
+        assert bundle["text/plain"].endswith("\nRecorded by `python make.py` on ten images (processor a <CPU>).")
+        assert "(processor a &lt;CPU&gt;).</p>" in bundle["text/html"]
+    assert "Recorded" not in repr(table(pd.DataFrame({"a": [1]})))

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Literal, get_args
 
 from course_lib.architecture import (
     ArchitectureError,
@@ -13,16 +12,12 @@ from course_lib.architecture import (
     Node,
     Sequence,
     TotalCost,
-    branches,
-    conv,
     layers,
-    max_pool,
     total,
 )
+from course_lib.experiments.grid_reduction import WAYS, Way, reduction
 from course_lib.explorers.kernel_factorization.result import megas
 
-Way = Literal["conv_pool", "pool_conv", "parallel"]
-WAYS: tuple[Way, ...] = get_args(Way)
 Shape = tuple[int, ...]
 NAMES: dict[Way, str] = {
     "conv_pool": "convolution, then pool",
@@ -30,34 +25,6 @@ NAMES: dict[Way, str] = {
     "parallel": "convolution beside pool",
 }
 """The ways as a reader calls them."""
-
-
-def reduction(way: Way, channels: int, kernel_size: int = 3, stride: int = 2) -> Node:
-    """The part that divides the sides of the grid by `stride` and makes `stride * channels` channels.
-
-    Args:
-        way: "conv_pool" convolves on the large grid and then pools, "pool_conv" the other way round, "parallel" puts a
-            convolution with a stride beside a pool with the same stride (v3 paper, figures 9 and 10).
-        channels: of the input.
-        kernel_size: of the convolution, odd. The pool's window is the least odd one, 3 or more, that leaves no pixel
-            out.
-        stride: 2 or more.
-
-    Raises:
-        ArchitectureError: for another way, an even kernel, or a stride below 2; the message says what there is.
-    """
-    if way not in WAYS:
-        raise ArchitectureError(f"way must be one of {', '.join(WAYS)}; got {way!r}.")
-    if kernel_size < 1 or kernel_size % 2 == 0:
-        raise ArchitectureError(f"kernel_size must be odd and at least 1, such as 3; got {kernel_size}.")
-    if stride < 2:
-        raise ArchitectureError(f"stride must be at least 2, or nothing shrinks; got {stride}.")
-    pool, out = max_pool(max(3, stride | 1), stride), stride * channels
-    if way == "conv_pool":
-        return conv(out, kernel_size) >> pool
-    if way == "pool_conv":
-        return pool >> conv(out, kernel_size)
-    return branches(conv(out - channels, kernel_size, stride), pool)
 
 
 @dataclass(frozen=True)
