@@ -22,7 +22,9 @@ from course_lib.architecture import (
     max_pool,
     relu,
 )
-from course_lib.architecture import vocabulary as words
+from course_lib.architecture.nodes import layers
+from course_lib.architecture.nodes.node import Auxiliary, Branches, Residual
+from course_lib.architecture.nodes.words import residual
 
 _LONGEST = 100
 _LONGEST_CODE = 160
@@ -97,7 +99,7 @@ def _array_text(array: Any) -> str:
 def _short_architecture(value: Node) -> str:
     text = architecture_text(value)
     if len(text) > _LONGEST and value.name:
-        return f"{words.describe(value)} named {value.name!r}"
+        return f"{value.describe()} named {value.name!r}"
     if len(text) <= _LONGEST_CODE or not isinstance(value, Sequence):
         return shortened(text, _LONGEST_CODE)
     first, last = (part.name or shortened(architecture_text(part)) for part in (value.layers[0], value.layers[-1]))
@@ -108,12 +110,12 @@ def _unnamed_text(value: Node) -> str:
     if isinstance(value, Sequence):
         parts = [f"({t})" if " >> " in t and isinstance(p, Sequence) else t for p, t in _texts(value.layers)]
         return " >> ".join(parts) if len(parts) > 1 else f"seq({''.join(parts)})"
-    if isinstance(value, words.Branches):
+    if isinstance(value, Branches):
         paths = [text for _, text in _texts(value.paths)]
         return f"split({', '.join([str(value.widths), *paths])})" if value.widths else f"branches({', '.join(paths)})"
-    if isinstance(value, words.Residual):
-        return _call("residual", value, words.residual(value.inner, value.scale), architecture_text(value.inner))
-    if isinstance(value, words.Auxiliary):
+    if isinstance(value, Residual):
+        return _call("residual", value, residual(value.inner, value.scale), architecture_text(value.inner))
+    if isinstance(value, Auxiliary):
         return f"auxiliary({architecture_text(value.head)}, {value.weight!r})"
     return _layer_text(value)
 
@@ -123,24 +125,24 @@ def _texts(parts: tuple[Node, ...]) -> list[tuple[Node, str]]:
 
 
 def _layer_text(value: Node) -> str:
-    if isinstance(value, words.Conv):
+    if isinstance(value, layers.Conv):
         usual = conv(value.channels, value.kernel_size, value.stride, norm=value.norm)
         window = [str(value.channels), *_window(value)]
         return _call("conv", value, usual, *window, *[] if value.norm else ["norm=False"])
-    if isinstance(value, words.Pool):
+    if isinstance(value, layers.Pool):
         usual = (max_pool if value.kind == "max" else avg_pool)(value.kernel_size, value.stride)
         return _call(f"{value.kind}_pool", value, usual, *_window(value))
-    if isinstance(value, words.Linear):
+    if isinstance(value, layers.Linear):
         norm = ["norm=True"] if value.norm else []
         return _call("linear", value, linear(value.features, norm=value.norm), str(value.features), *norm)
-    if isinstance(value, words.NormAct):
+    if isinstance(value, layers.NormAct):
         return _call("batch_norm", value, batch_norm()) if value.norm else _call("relu", value, relu())
-    if isinstance(value, words.AdaptiveAvgPool):
+    if isinstance(value, layers.AdaptiveAvgPool):
         grid = _size(value.grid)
         return "global_avg_pool()" if grid == "1" else _call("adaptive_avg_pool", value, adaptive_avg_pool(1), grid)
-    if isinstance(value, words.Dropout):
+    if isinstance(value, layers.Dropout):
         return f"dropout({value.p!r})"
-    if isinstance(value, words.LocalResponseNorm):
+    if isinstance(value, layers.LocalResponseNorm):
         return _call("local_response_norm", value, local_response_norm(value.size), str(value.size))
     return repr(value)
 
@@ -148,14 +150,14 @@ def _layer_text(value: Node) -> str:
 def _call(function: str, value: Node, usual: Node, *arguments: str) -> str:
     """The call that makes `value`: its arguments, then whatever differs from `usual`."""
     shown = {"inner", "scale", "grid"}
-    if isinstance(value, words.Residual):
+    if isinstance(value, Residual):
         arguments = (*arguments, repr(value.scale))
     names = [f.name for f in dataclasses.fields(value) if f.compare and f.name != "name" and f.name not in shown]
     other = [f"{n}={getattr(value, n)!r}" for n in names if getattr(value, n) != getattr(usual, n)]
     return f"{function}({', '.join([*arguments, *other])})"
 
 
-def _window(value: words.Conv | words.Pool) -> list[str]:
+def _window(value: layers.Conv | layers.Pool) -> list[str]:
     return [_size(value.kernel_size), *([] if value.stride == (1, 1) else [_size(value.stride)])]
 
 

@@ -17,9 +17,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course_lib.architecture import avg_pool, branches, conv, linear, max_pool, seq, vocabulary
+from course_lib import architecture
+from course_lib.architecture import avg_pool, branches, conv, linear, max_pool, seq
 from course_lib.experiments.auxiliary_network import deep_network
-from course_lib.models import architecture
 from course_lib.teaching import Exercise, ExerciseError, check_function, check_value
 from course_lib.teaching.compare import difference
 from course_lib.teaching.describing import architecture_text, describe
@@ -404,8 +404,8 @@ def test_arrays_are_compared_where_torch_is_not_loaded(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("name", ["googlenet", "bn_inception", "inception_v3", "inception_v4", "inception_resnet_v2"])
 def test_an_architecture_is_shown_as_the_code_that_makes_it(name: str) -> None:
-    value = architecture(name)
-    scope = {key: getattr(vocabulary, key) for key in dir(vocabulary)}
+    value = network(name)
+    scope = dict(vars(architecture))
     assert eval(architecture_text(value), scope) == value
 
 

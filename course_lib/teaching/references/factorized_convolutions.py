@@ -9,7 +9,7 @@ from course_lib.teaching.exercises import Exercise
 
 def _counted_saving(kernel_size: int) -> float:
     large = conv(16, kernel_size)
-    return 1 - total(factorize(kernel_size)(large), (16, 24, 24)).macs / total(large, (16, 24, 24)).macs
+    return 1 - total(factorize(large, kernel_size), (16, 24, 24)).macs / total(large, (16, 24, 24)).macs
 
 
 pair_saving = Exercise(
