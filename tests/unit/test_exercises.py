@@ -20,6 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from course_lib import architecture
 from course_lib.architecture import avg_pool, branches, conv, linear, max_pool, seq
 from course_lib.experiments.auxiliary_network import deep_network
+from course_lib.models import network
 from course_lib.teaching import Exercise, ExerciseError, check_function, check_value
 from course_lib.teaching.compare import difference
 from course_lib.teaching.describing import architecture_text, describe
