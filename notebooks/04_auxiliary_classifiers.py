@@ -163,7 +163,9 @@ logits, from_head = mine(images)
 by_hand = F.cross_entropy(logits, labels) + 0.3 * F.cross_entropy(from_head, labels)
 by_library = auxiliary_loss(built(images), labels, F.cross_entropy, weight=0.3)
 first = built.get_submodule("stem")[0].conv.weight
-gradients = [torch.autograd.grad(loss, first)[0] for loss in (by_hand, by_library)]
+# `retain_graph`: the cell can be run again.
+losses = by_hand, by_library
+gradients = [torch.autograd.grad(loss, first, retain_graph=True)[0] for loss in losses]
 torch.testing.assert_close(by_hand, by_library)
 torch.testing.assert_close(*gradients)
 print("the same loss, the same gradient")
@@ -836,7 +838,8 @@ print(f"{min(needed)} to {max(needed)}, by comparison; here are {len(fresh)}")
 #   in the paper it means days on ImageNet.
 # - The higher end that the paper reports shows without batch norm, as in GoogLeNet; with batch norm it is smaller than
 #   seven pairs of runs can see.
-# - Removing the lower head does no harm here, either.
+# - Whether removing the lower head does harm, seven pairs of runs cannot tell: the interval reaches from about a point
+#   lost to a point won.
 # - Batch norm in the head gains nothing here; at the end it costs about half a point.
 #
 # A word of caution on all of it: five comparisons in three phases are fifteen chances to be two standard errors off by

@@ -569,7 +569,9 @@ assert share[1.0].mean() > 0.9
 # After twenty steps of the paper's own recipe, RMSProp's divisor is 1 and a little more for every weight. **The famous
 # RMSProp of Inception-v3 is, on this network, plain SGD at a rate of 0.045**, with the largest gradients held back a
 # little. That is what a large ε is for, and why the recipe can share SGD's rule for batch sizes. (TensorFlow takes the
-# root of mean plus ε and starts the mean at 1, which comes to the same here.)
+# root of mean plus ε and starts the mean at 1. Where gradients are far below ε, as here, PyTorch's first step is √1.9 =
+# 1.38 times as long, and the difference dies away with that first mean; where they stay at 1, PyTorch's steps end at
+# √2/2 = 0.71 of TensorFlow's.)
 
 # %% [markdown]
 # ### Clipping
