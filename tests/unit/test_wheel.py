@@ -13,7 +13,7 @@ import jupytext
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("course_lib", "data", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
+SOURCES = ("course_lib", "data", "jupyter", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
 FIRST_CELLS = 3  # of each lesson: its imports, and what it does first
 
 pytestmark = pytest.mark.slow
