@@ -929,7 +929,8 @@ table(
 
 # %%
 def representation_sizes(name: str) -> pd.Series:
-    """Values after each part of the network from the image on, by the share of the parts passed; names in `attrs`."""
+    """Values after each part of the network from the image on, by the share of the
+    parts passed; names in `attrs`."""
     layers, shape = (
         trunk(models.network(name, entry(name).num_classes)).layers,
         entry(name).input_shape,

@@ -875,8 +875,8 @@ for trunk in ("batch norm", "no batch norm"):
     better = difference_of(fit_better.to_list())
     assert better.interval[0] > 0
     print(
-        f"{trunk}: with heads {better.mean:+.1f} ± {better.half_width:.1f} points (95 %)"
-        " on the training images"
+        f"{trunk}: with heads {better.mean:+.1f} ± {better.half_width:.1f} points"
+        " (95 %) on the training images"
     )
 
 # %% [markdown]

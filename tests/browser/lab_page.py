@@ -61,7 +61,7 @@ class LabPage:
 
     def save(self) -> None:
         """Save the notebook, as its autosave does."""
-        self._command("docmanager:save")
+        self.command("docmanager:save")
 
     def cell_problems(self) -> list[str]:
         """The code cells that did not run or that show an error, each with its first line."""
