@@ -101,20 +101,6 @@ class Choice:
         """`value` if a button has it, else the first one."""
         return value if value in [option for _, option in self.options] else self.value
 
-    def allowed_values(self) -> tuple[float, ...]:
-        """Every value, from `low` to `high`."""
-        if not self.logarithmic:
-            return tuple(self.nearest(self.low + step * self.step) for step in range(self._steps + 1))
-        powers = range(math.floor(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
-        leading = range(10 ** (DIGITS - 1), 10**DIGITS)
-        values = (float(f"{digits}e{power - DIGITS + 1}") for power in powers for digits in leading)
-        return tuple(value for value in values if self.low <= value <= self.high)
-
-    @property
-    def _steps(self) -> int:
-        # The tiny number makes up for steps such as 0.1, which no float holds exactly.
-        return math.floor((self.high - self.low) / self.step + 1e-9)
-
     def allowed(self) -> str:
         """The allowed values in words."""
         return "one of " + ", ".join(repr(option) for _, option in self.options)

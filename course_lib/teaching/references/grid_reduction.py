@@ -4,22 +4,12 @@ from collections.abc import Callable
 from math import prod
 
 from course_lib.architecture import Node, Pool, avg_pool, branches, conv, max_pool, rewrite, seq, total
+from course_lib.experiments.grid_reduction import WAYS, reduction
 from course_lib.teaching.exercises import Exercise
-
-WAYS = ("conv_pool", "pool_conv", "parallel")
-
-
-def _reduction(way: str, channels: int, kernel_size: int = 3) -> Node:
-    """The three ways of the lesson from k to 2k channels, written down once more, apart from the explorer's."""
-    if way == "conv_pool":
-        return conv(2 * channels, kernel_size) >> max_pool(3, 2)
-    if way == "pool_conv":
-        return max_pool(3, 2) >> conv(2 * channels, kernel_size)
-    return branches(conv(channels, kernel_size, 2), max_pool(3, 2))
 
 
 def _counted_macs(way: str, grid: int, channels: int, kernel_size: int) -> int:
-    return total(_reduction(way, channels, kernel_size), (channels, grid, grid)).macs
+    return total(reduction(way, channels, kernel_size), (channels, grid, grid)).macs
 
 
 def _macs(
@@ -71,7 +61,7 @@ _NARROWEST = {
     conv(32, 3) >> max_pool(3, 2): 32 * 8 * 8,
     conv(16, 3) >> conv(2, 1) >> conv(64, 3): 2 * 16 * 16,
     conv(64, 3) >> conv(64, 3): 16 * 16 * 16,  # the input itself
-    _reduction("parallel", 16) >> conv(64, 3): 32 * 8 * 8,
+    reduction("parallel", 16) >> conv(64, 3): 32 * 8 * 8,
     conv(64, 3) >> max_pool(3, 2) >> conv(4, 1): 4 * 8 * 8,  # the end
 }
 
