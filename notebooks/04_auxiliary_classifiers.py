@@ -998,7 +998,7 @@ leads_table(fresh, f"{len(fresh)} fresh seeds: points of accuracy, ± standard e
 
 # %% [markdown]
 # The same epoch by epoch: both heads over none, with the interval that holds the true mean in 95 of 100 cases
-# (Student's t, seven pairs of runs).
+# (Student's t, seven pairs of runs). In the first epoch the intervals reach out of the picture.
 
 # %% tags=["nbval-check-output"]
 lines = {}
@@ -1152,8 +1152,8 @@ print(f"{min(needed)} to {max(needed)}, by comparison; here are {len(fresh)}")
 # What do we know now?
 #
 # - An early lead, if there is one, is too small for seven pairs of runs to tell it from none, the paper's finding.
-#   Larger steps would not explain it: they do not lead. And "start" means 126 to 189 steps here, on tiny images and
-#   with a high learning rate; in the paper it means days on ImageNet.
+#   Larger steps would not explain it: in the same epochs they do not lead. And "start" means 126 to 189 steps here, on
+#   tiny images and with a high learning rate; in the paper it means days on ImageNet.
 # - A higher end, as the paper reports it, shows without batch norm, as in GoogLeNet; with batch norm it is too small
 #   for seven pairs of runs.
 # - Whether removing the lower head does harm, seven pairs of runs cannot tell: the interval reaches from about a point
@@ -1225,7 +1225,7 @@ for trunk, larger in larger_steps.items():
 table(pd.DataFrame(rows).T)
 
 # %% [markdown]
-# Heads do not narrow the gap, they widen it a little. That is what a help to the optimiser looks like, not what a
+# Heads do not narrow the gap; if anything, they widen it. That is what a help to the optimiser looks like, not what a
 # regulariser does. (What does narrow it, on the trunk with batch norm, is larger steps, without any head.) The v3 paper
 # argued from the other end: batch norm or dropout in the head helps, therefore the head regularises. Our networks are
 # too small to speak for theirs; they do show that the argument needs an experiment, and which.
@@ -1277,11 +1277,11 @@ def classifiers(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 # %%
-early = deep_network((1, LOWER, UPPER), batch_norm=True)
+with_exits = deep_network((1, LOWER, UPPER), batch_norm=True)
 new_images = normalize(small.test.images, data.mean, data.std)
 answers = {}
 for seed in (0, 1):
-    model = first_weights(early, "he", seed)
+    model = first_weights(with_exits, "he", seed)
     fit(model, small, replace(recipe, epochs=3))
     answers[f"seed {seed}"] = classifiers(model.cpu(), new_images)
 
@@ -1300,8 +1300,8 @@ for seed in answers:
     assert exits.loc["head1", seed] > exits.loc["end", seed] - 10
 # What runs for an answer: the trunk up to it, and no head but its own.
 for name in exits.index:
-    names = [part.name for part in early.layers]
-    until = early.layers[: names.index(name) + 1 if name in names else None]
+    names = [part.name for part in with_exits.layers]
+    until = with_exits.layers[: names.index(name) + 1 if name in names else None]
     running = [p for p in until if p.name == name or not p.name.startswith("head")]
     exits.loc[name, "MACs"] = total(seq(*running), shape).macs
 exits["share"] = exits["MACs"] / exits.loc["end", "MACs"]
@@ -1312,12 +1312,13 @@ fold_answer(table(exits, formats))
 # <details>
 # <summary>Show the answer</summary>
 #
-# The first head does about as well as the end, for a fraction of the multiplications. So a picture can be answered
-# early; networks that let easy pictures out at a head are called *early-exit networks* (BranchyNet,
+# The first head does about as well as the end, or better, for a fraction of the multiplications. So a picture can be
+# answered early; networks that let easy pictures out at a head are called *early-exit networks* (BranchyNet,
 # [Teerapittayanon et al. 2016](https://arxiv.org/abs/1709.01686)).
 #
-# It also puts a question mark on all accuracies of this lesson: on these pictures depth is hardly needed, so what helps
-# depth can hardly show.
+# Depth is not all that differs: a head has a hidden layer and sees a 4×4 grid, the end has one layer on the mean of the
+# grid. But it puts a question mark on all accuracies of this lesson. On these pictures one module and a small
+# classifier will do, so what helps depth can hardly show.
 #
 # </details>
 #
@@ -1356,30 +1357,37 @@ def answer_early(
 exercises.answer_early.check(answer_early)
 
 # %% [markdown]
-# What does it save? The head after module 3, threshold 0.9:
+# What does it save? The head after module 3, with two thresholds. All pictures run up to the head, and those that stay
+# run on:
 
 # %%
 rows = {}
 for seed, found in answers.items():
     side, end = found[f"head{LOWER}"], found["end"].argmax(1)
-    sure = side.softmax(1).max(1).values >= 0.9
-    both = torch.where(sure, side.argmax(1), end)
-    rows[seed] = {
-        "leave early": sure.float().mean().item(),
-        "of these right": (side.argmax(1) == truth)[sure].float().mean().item(),
-        "right in all": (both == truth).float().mean().item(),
-        "the end alone": (end == truth).float().mean().item(),
-    }
+    for threshold in (0.9, 0.5):
+        sure = side.softmax(1).max(1).values >= threshold
+        both = torch.where(sure, side.argmax(1), end)
+        leave = sure.float().mean().item()
+        macs = leave * exits.loc[f"head{LOWER}", "MACs"]
+        macs += (1 - leave) * sizes["head after module 3"].macs
+        rows[f"{seed}, threshold {threshold}"] = {
+            "leave early": leave,
+            "of these right": (side.argmax(1) == truth)[sure].float().mean().item(),
+            "right in all": (both == truth).float().mean().item(),
+            "the end alone": (end == truth).float().mean().item(),
+            "MACs": macs / exits.loc["end", "MACs"],
+        }
 saving = pd.DataFrame(rows).T
 # Pictures of which the head is sure are easier than the average one.
 assert (saving["of these right"] > saving["the end alone"]).all()
 # 500 pictures: an accuracy has a standard error of 2 points.
-assert (saving["right in all"] - saving["the end alone"]).abs().max() < 0.06
+assert (saving["right in all"] > saving["the end alone"] - 0.04).all()
 table(saving, dict.fromkeys(saving.columns, "{:.1%}"))
 
 # %% [markdown]
-# Those who leave early are answered better than the average, and in all little or nothing is lost. How far a network's
-# "sure" can be trusted is a question of its own, and the next lesson's.
+# Those who leave early are answered better than the average, and in all little or nothing is lost. How much is saved
+# depends on how sure the head is, which so short a training leaves it seldom. How far a network's "sure" can be trusted
+# is a question of its own, and the next lesson's.
 
 # %% [markdown]
 # ## Off with the heads
