@@ -305,7 +305,7 @@ def gradient_norms(model: nn.Module, weight: float = 0.0) -> pd.Series:
 
 
 def along(lines: dict[str, pd.Series], ylabel: str, **options: object) -> object:
-    """A line for each series over the stages, with its first and last value as alternative
+    """A line for each series over the stages; first and last value in the alternative
     text."""
     numbered = {name: line.reset_index(drop=True) for name, line in lines.items()}
     figure = line_chart(numbered, xlabel="stage", ylabel=ylabel, log="y", **options)
