@@ -107,7 +107,7 @@ epoch_accuracy = Exercise(
     difficulty="easy",
     minutes=8,
     hints=(
-        "Two batches, of 64 images and of 1, all of the first wrong and the one of the second right: how many are right?",
+        "Two batches, of 64 images and of 1, the first all wrong, the second right: how many are right?",
         "One of 65. The broken function says a half. How much does an image count in each of the two batches?",
         "Add up what is right, add up the sizes, and divide once.",
     ),

@@ -252,7 +252,7 @@ own_step = Exercise(
     hints=(
         "Momentum with 0.9 overshoots far. How long does it remember, and what would a shorter memory do?",
         "A shorter memory bears, and needs, a larger rate: the limit is 2 · (1 + keep) / 25.",
-        "For curvatures from 1 to 25, theory's best keep is ((5 - 1) / (5 + 1))² = 0.44, its rate (2 / (5 + 1))² = 0.11.",
+        "For curvatures 1 to 25, theory's best keep is ((5 - 1) / (5 + 1))² = 0.44, its rate (2 / (5 + 1))² = 0.11.",
     ),
     judge=_judge_step,
     mistakes={
