@@ -121,7 +121,7 @@ def logged(seed: int, bar: tqdm) -> tuple[pd.DataFrame, TrainingLoop, torch.Tens
         part, epoch = run.part, len(run.history) + 1
         loss, right = part.losses[part.step - 1].item(), part.correct.item()
         steps.append([epoch, part.step, loss, right])
-        if epoch == recipe.epochs and part.step % 5 == 0:
+        if epoch == recipe.epochs and part.step % math.ceil(run.steps / 8) == 0:
             logits = predict_logits(run.model, whole.test.images, data)
             looks.append(
                 (logits.argmax(1) == whole.test.labels.to(logits.device)).cpu()
