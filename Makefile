@@ -15,7 +15,7 @@ help:  ## list the commands
 # Copies lie outside the tracked files and are the student's: they are made once and never overwritten. The file list
 # shows notebooks without their sources; the first six patterns are Jupyter's own.
 STUDENT_COPIES := student
-HIDDEN := __pycache__ *.pyc *.pyo .DS_Store *~ .ipynb_checkpoints [0-9][0-9]_*.py
+HIDDEN := __pycache__ *.pyc *.pyo .DS_Store *~ .ipynb_checkpoints [0-9][0-9]_*.py [0-9][0-9][a-z]_*.py
 LAB := $(RUN) jupyterlab --ip=127.0.0.1 $(AS_ROOT) --LabApp.default_url=/lab/tree/00_start.ipynb \
 	$(foreach pattern,$(HIDDEN),'--ContentsManager.hide_globs=$(pattern)')
 

@@ -10,8 +10,9 @@ from nbformat import NotebookNode
 
 from course_lib.errors import CourseError
 
-SOURCE_PATTERN = "[0-9][0-9]_*.py"
-NOTEBOOK_PATTERN = "[0-9][0-9]_*.ipynb"
+SOURCE_PATTERN = "[0-9][0-9]*_*.py"
+NOTEBOOK_PATTERN = "[0-9][0-9]*_*.ipynb"
+"""Two digits and, for a further part of a lesson, a letter: 07_topic, 07b_topic, 08_topic sort in this order."""
 
 
 class NotebookError(CourseError):

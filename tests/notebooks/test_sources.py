@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections import Counter
+from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
 
@@ -87,3 +88,15 @@ def test_what_is_kept_of_a_student_has_a_name_of_its_own(notebooks_folder: Path)
             names += [("exercise", ast.literal_eval(option.value)) for option in options if option.arg == "name"]
     assert names
     assert [name for name, count in Counter(names).items() if count > 1] == []
+
+
+def test_a_second_part_stands_behind_the_first_and_is_hidden_like_it(tmp_path: Path, notebooks_folder: Path) -> None:
+    """A lesson's further part has a letter after its number, which every list and the file browser must know."""
+    names = ["00_start.py", "07_topic.py", "07b_part.py", "08_next.py"]
+    for name in [*names, "ruff.py", "7_topic.py"]:
+        (tmp_path / name).touch()
+    assert [source.name for source in find_sources(tmp_path)] == names
+    makefile = (notebooks_folder.parent / "Makefile").read_text(encoding="utf-8")
+    hidden = next(line for line in makefile.splitlines() if line.startswith("HIDDEN := ")).split()
+    for name in [*names, *(source.name for source in find_sources(notebooks_folder))]:
+        assert any(fnmatch(name, pattern) for pattern in hidden), name

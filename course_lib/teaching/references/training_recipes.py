@@ -46,55 +46,222 @@ half_life = Exercise(
 )
 
 
-def _from_differences(shown: list[float]) -> list[float]:
-    return np.diff(np.array(shown) * np.arange(1, len(shown) + 1), prepend=0.0).tolist()
+def _of_recipe(epoch: float, epochs: int, warmup: float) -> float:
+    recipe = Recipe(epochs=epochs, learning_rate=1.0, schedule="cosine", warmup_epochs=warmup)
+    return recipe.learning_rate_at(epoch)
 
 
-def _undone(count: Callable[[int], int]) -> Callable[[list[float]], list[float]]:
-    """The right way with another number of steps in the sum at each place."""
-
-    def values(shown: list[float]) -> list[float]:
-        sums = [mean * count(step) for step, mean in enumerate(shown)]
-        return [end - start for start, end in zip([0.0, *sums[:-1]], sums, strict=True)]
-
-    return values
+def _cosine(done: float) -> float:
+    return (1 + math.cos(math.pi * done)) / 2
 
 
-def _means(shown: list[float]) -> list[float]:
-    return [sum(shown[: end + 1]) / (end + 1) for end in range(len(shown))]
+def _rising(epoch: float, warmup: float) -> float:
+    return epoch / warmup if warmup else 1.0
 
 
-def _sums(shown: list[float]) -> list[float]:
-    return [mean * step for step, mean in enumerate(shown, start=1)]
+def _warmed(
+    before: Callable[[float, int, float], float], after: Callable[[float, int, float], float]
+) -> Callable[[float, int, float], float]:
+    """What holds before the end of the warm-up, and what after it."""
+    return lambda epoch, epochs, warmup: (before if epoch < warmup else after)(epoch, epochs, warmup)
 
 
-def _in_place(shown: list[float]) -> list[float]:
-    for step in reversed(range(1, len(shown))):
-        shown[step] = shown[step] * (step + 1) - shown[step - 1] * step
-    return shown
+def _rest(epoch: float, epochs: int, warmup: float) -> float:
+    return _cosine((epoch - warmup) / (epochs - warmup))
 
 
-single_values = Exercise(
-    name="single-values",
+warmed_up = Exercise(
+    name="warmed-up",
     difficulty="medium",
     minutes=10,
     hints=(
-        "The bar shows 2.0 after the first step and 1.5 after the second. What was the second value?",
-        "The mean times the number of steps is the sum so far: 2.0, then 3.0.",
-        "Each value is the sum at its step less the sum at the step before it; the first is the sum itself.",
+        "Two pieces: what is the rate while it rises, and when does the other piece begin?",
+        "In the warm-up it is epoch / warmup of the peak. The cosine then has epochs - warmup epochs left.",
+        "After the warm-up: (1 + cos(π · (epoch - warmup) / (epochs - warmup))) / 2.",
     ),
-    reference=_from_differences,
-    cases=[([2.0],), ([2.0, 1.5],), ([2.0, 1.5, 1.0],)],
-    random_case=lambda rng: ([rng.uniform(0, 3) for _ in range(rng.randint(2, 30))],),
-    atol=1e-6,
+    reference=_of_recipe,
+    cases=[(0.0, 10, 0.0), (5.0, 10, 0.0), (1.0, 10, 2.0), (2.0, 10, 2.0), (6.0, 10, 2.0), (10.0, 10, 2.0)],
+    random_case=lambda rng: (rng.uniform(0, 20), 20, rng.uniform(0.5, 10)),
     mistakes={
-        "That is what the bar showed, unchanged.": lambda shown: list(shown),
-        "That is the difference of two means; take that of two sums.": lambda shown: _undone(lambda step: 1)(shown),
-        "After the first step one value is in the mean, not none: step counts from 0.": _undone(lambda step: step),
-        "That averages once more, in place of undoing it.": _means,
-        "Those are the sums; a value is the difference of two of them.": _sums,
-        "The first value is missing.": lambda shown: _undone(lambda step: step + 1)(shown)[1:],
-        "The list that was given is changed.": _in_place,
+        "The cosine starts when the warm-up ends, not at epoch 0.": _warmed(
+            lambda e, n, w: _rising(e, w), lambda e, n, w: _cosine(e / n)
+        ),
+        "The cosine has epochs - warmup epochs, and ends with the run.": _warmed(
+            lambda e, n, w: _rising(e, w), lambda e, n, w: _cosine((e - w) / n)
+        ),
+        "The warm-up is missing.": lambda e, n, w: _cosine(e / n),
+        "In the warm-up the rate rises; it does not stand at 0.": _warmed(lambda e, n, w: 0.0, _rest),
+        "In the warm-up the rate rises; it does not stand at the peak.": _warmed(lambda e, n, w: 1.0, _rest),
+        "The cosine goes from 1 to 0: half of 1 + cos.": _warmed(
+            lambda e, n, w: _rising(e, w), lambda e, n, w: math.cos(math.pi * (e - w) / (n - w))
+        ),
+        "After the warm-up it is a cosine, not a straight line.": _warmed(
+            lambda e, n, w: _rising(e, w), lambda e, n, w: 1 - (e - w) / (n - w)
+        ),
+    },
+)
+
+Gradients = list[list[float]]
+
+
+def _norm(values: list[float]) -> float:
+    return math.sqrt(sum(value**2 for value in values))
+
+
+def _scaled(gradients: Gradients, factor: float) -> Gradients:
+    return [[factor * value for value in gradient] for gradient in gradients]
+
+
+def _clipping(
+    size: Callable[[Gradients], float], factor: Callable[[float, float], float] = lambda norm, most: min(1, most / norm)
+) -> Callable[[Gradients, float], Gradients]:
+    """All gradients times a factor that follows from their size."""
+
+    def clip(gradients: Gradients, largest: float) -> Gradients:
+        norm = size(gradients)
+        return _scaled(gradients, factor(norm, largest) if norm else 1.0)
+
+    return clip
+
+
+def _whole(gradients: Gradients) -> float:
+    return _norm([value for gradient in gradients for value in gradient])
+
+
+def _by_torch(gradients: Gradients, largest: float) -> Gradients:
+    parameters = [nn.Parameter(torch.zeros(len(gradient), dtype=torch.float64)) for gradient in gradients]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = torch.tensor(gradient, dtype=torch.float64)
+    nn.utils.clip_grad_norm_(parameters, largest)
+    return [parameter.grad.tolist() for parameter in parameters]
+
+
+def broken_clip(gradients: Gradients, largest: float) -> Gradients:
+    """Clipping with a bug; the exercise asks for it."""
+    clipped = []
+    for gradient in gradients:
+        norm = math.sqrt(sum(value**2 for value in gradient))
+        clipped.append([value * min(1, largest / norm) if norm else 0.0 for value in gradient])
+    return clipped
+
+
+def _in_place(gradients: Gradients, largest: float) -> Gradients:
+    factor = min(1, largest / (_whole(gradients) or 1))
+    for gradient in gradients:
+        gradient[:] = [factor * value for value in gradient]
+    return gradients
+
+
+clip_together = Exercise(
+    name="clip-together",
+    difficulty="medium",
+    minutes=10,
+    hints=(
+        "Clip [[3.0], [0.1]] at 2 with the broken function. Does the result point where the gradient pointed?",
+        "The norm is that of all values of all layers together; all are then multiplied by one and the same factor.",
+        "Add up the squares in a first pass, take the root, and multiply by min(1, largest / norm) in a second.",
+    ),
+    reference=_by_torch,
+    cases=[
+        ([[3.0, 4.0]], 2.0),
+        ([[0.3], [0.4]], 2.0),
+        ([[3.0], [4.0]], 2.0),
+        ([[0.0], [0.0]], 2.0),
+        ([[3.0, 0.0], [0.1]], 1.0),
+        ([[1.5], [1.5]], 2.0),
+    ],
+    random_case=lambda rng: (
+        [[rng.gauss(0, 2) for _ in range(rng.randint(1, 4))] for _ in range(rng.randint(2, 4))],
+        rng.uniform(0.5, 3),
+    ),
+    mistakes={
+        "Each layer is clipped by itself, and the direction of the whole is lost: that is the bug.": broken_clip,
+        "Each value is cut off by itself; the norm of all together is meant.": lambda g, most: [
+            [max(-most, min(most, value)) for value in gradient] for gradient in g
+        ],
+        "A gradient that is short enough stays as it is.": _clipping(_whole, lambda norm, most: most / norm),
+        "The norm of all is not the sum of the layers' norms.": _clipping(lambda g: sum(map(_norm, g))),
+        "The root of the sum of squares is missing.": _clipping(lambda g: _whole(g) ** 2),
+        "The norm of all is more than that of the largest layer.": _clipping(lambda g: max(map(_norm, g))),
+        "The norm must become `largest`, not 1.": _clipping(
+            _whole, lambda norm, most: 1 / norm if norm > most else 1.0
+        ),
+        "The gradients that were given are changed.": _in_place,
+    },
+)
+
+_VALLEYS = (np.array([1.0, 25.0]), np.array([25.0, 1.0]))
+WAY, NEAR = 25, 0.01
+_AWAY = "the path leads away from the minimum: a rate above its limit, or a wrong sign"
+_SLOW = f"after {WAY} steps it is still too far away: faster along the floor of the valley"
+_RESTLESS = "its steps stay long near the minimum, so it never comes to rest"
+_ONE_VALLEY = "it works in one valley only: a step must not know beforehand which direction is steep"
+_SHAPE = "a step is an array of two numbers, one for each of the gradient's"
+
+
+def _distances(step: Callable, curvature: np.ndarray) -> np.ndarray | None:
+    """Distance to the minimum after each step; None if a step has another shape."""
+    place, memory = np.array([-4.0, 1.0] if curvature[1] > curvature[0] else [1.0, -4.0]), {}
+    distances = [np.linalg.norm(place)]
+    for _ in range(WAY):
+        change = step(curvature * place, memory)
+        if np.shape(change) != (2,):
+            return None
+        place = place - np.asarray(change, dtype=float)
+        distances.append(np.linalg.norm(place))
+    return np.array(distances)
+
+
+def _judge_step(step: object) -> str | None:
+    """None if the optimizer comes down both valleys, else what is wrong."""
+    if not callable(step):
+        return "a function of a gradient and a memory is expected"
+    ways = [_distances(step, curvature) for curvature in _VALLEYS]
+    if any(way is None for way in ways):
+        return _SHAPE
+    arrived = [way[-1] <= NEAR for way in ways]
+    if all(arrived):
+        return None
+    if any(arrived):
+        return _ONE_VALLEY
+    if not all(way[-1] < way[0] for way in ways):
+        return _AWAY
+    return _RESTLESS if all(way.min() < way[-1] / 2 for way in ways) else _SLOW
+
+
+def _momentum_step(rate: float, keep: float) -> Callable:
+    def step(gradient: np.ndarray, memory: dict) -> np.ndarray:
+        memory["velocity"] = keep * memory.get("velocity", 0) + gradient
+        return rate * memory["velocity"]
+
+    return step
+
+
+def _rms_step(rate: float) -> Callable:
+    def step(gradient: np.ndarray, memory: dict) -> np.ndarray:
+        memory["square"] = 0.9 * memory.get("square", 0) + 0.1 * gradient**2
+        return rate * gradient / (np.sqrt(memory["square"]) + 1e-8)
+
+    return step
+
+
+own_step = Exercise(
+    name="own-step",
+    difficulty="harder",
+    minutes=20,
+    hints=(
+        "Momentum with 0.9 overshoots far. How long does it remember, and what would a shorter memory do?",
+        "A shorter memory bears, and needs, a larger rate: the limit is 2 · (1 + keep) / 25.",
+        "For curvatures 1 to 25, theory's best keep is ((5 - 1) / (5 + 1))² = 0.44, its rate (2 / (5 + 1))² = 0.11.",
+    ),
+    judge=_judge_step,
+    mistakes={
+        "a function of a gradient and a memory is expected": 0.1,
+        _SHAPE: lambda gradient, memory: float(gradient.sum()),
+        _AWAY: lambda gradient, memory: -0.07 * gradient,
+        _SLOW: lambda gradient, memory: 0.07 * gradient,
+        _RESTLESS: _rms_step(0.6),
+        _ONE_VALLEY: lambda gradient, memory: gradient / _VALLEYS[0],
     },
 )
 
