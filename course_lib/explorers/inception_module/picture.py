@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from course_lib.architecture import Branches, Conv, Node, Pool
 from course_lib.experiments.inception_module import chain
 from course_lib.explorers.inception_module.result import ModuleResult
@@ -85,7 +87,9 @@ def _color(layer: Node, alone: bool) -> str:
     return REDUCE if layer.kernel_size == (1, 1) and not alone else WINDOW
 
 
-def _bar(left: float, middle: float, counts: tuple[int, int, int], written, color: str) -> list[str]:
+def _bar(
+    left: float, middle: float, counts: tuple[int, int, int], written: Callable[[int], str], color: str
+) -> list[str]:
     """A branch's count as a bar, the naive branch's as a dashed frame around the same scale."""
     count, naive, most = counts
     frame = {"fill": "none", "stroke": "black", "stroke_width": 2, "stroke_dasharray": "5 3"}
@@ -93,7 +97,7 @@ def _bar(left: float, middle: float, counts: tuple[int, int, int], written, colo
     if naive:
         parts.append(rect(left, middle - 19, BAR * naive / most, 38, **frame))
     end = left + BAR * max(count, naive) / most + 8
-    parts.append(text(end, middle, written(count), size=18, font_weight="bold"))
+    parts.append(text(end, middle, written(count) if count else "0", size=18, font_weight="bold"))
     return parts
 
 
