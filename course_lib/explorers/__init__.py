@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from course_lib.explorers.auxiliary_heads.explorer import AuxiliaryExplorer
     from course_lib.explorers.grid_reduction.explorer import GridReductionExplorer
+    from course_lib.explorers.inception_module.explorer import ModuleExplorer
     from course_lib.explorers.kernel_factorization.explorer import KernelFactorizationExplorer
     from course_lib.explorers.label_smoothing.explorer import EpsilonExplorer
     from course_lib.explorers.schedule.explorer import ScheduleExplorer
@@ -20,6 +21,7 @@ __all__ = [
     "EpsilonExplorer",
     "GridReductionExplorer",
     "KernelFactorizationExplorer",
+    "ModuleExplorer",
     "ScheduleExplorer",
 ]
 
@@ -28,6 +30,7 @@ _ROOMS = {
     "EpsilonExplorer": "label_smoothing",
     "GridReductionExplorer": "grid_reduction",
     "KernelFactorizationExplorer": "kernel_factorization",
+    "ModuleExplorer": "inception_module",
     "ScheduleExplorer": "schedule",
 }
 

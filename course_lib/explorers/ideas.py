@@ -5,6 +5,7 @@ from __future__ import annotations
 from course_lib.explorers.auxiliary_heads.controls import AuxiliaryIdea
 from course_lib.explorers.controls import Idea
 from course_lib.explorers.grid_reduction.controls import GridReductionIdea
+from course_lib.explorers.inception_module.controls import ModuleIdea
 from course_lib.explorers.kernel_factorization.controls import KernelFactorizationIdea
 from course_lib.explorers.label_smoothing.controls import LabelSmoothingIdea
 from course_lib.explorers.schedule.controls import ScheduleIdea
@@ -12,6 +13,7 @@ from course_lib.explorers.schedule.controls import ScheduleIdea
 IDEAS: dict[str, Idea] = {
     idea.name: idea
     for idea in (
+        ModuleIdea(),
         KernelFactorizationIdea(),
         GridReductionIdea(),
         AuxiliaryIdea(),

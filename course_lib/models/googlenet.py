@@ -149,10 +149,15 @@ def googlenet_cifar(
         raise ArchitectureError(f"option width must be a number above 0; got {width!r}.")
     first = conv(64, 3).named("conv1") >> conv(192, 3).named("conv2")
     value = first >> body(num_classes, aux) >> classifier(num_classes, dropout)
-    return value if width == 1 else rewrite(value, lambda node, _: _scaled(node, width))
+    return value if width == 1 else scaled(value, width)
 
 
-def _scaled(node: Node, width: float) -> Node:
-    if not isinstance(node, Conv):
-        return node
-    return replace(node, channels=max(1, round(node.channels * width / 16)) * 16)
+def scaled(value: Node, width: float) -> Node:
+    """`value` with `width` times the channels in every convolution, rounded to multiples of 16, at least 16."""
+    return rewrite(value, lambda part, _: _scaled(part, width))
+
+
+def _scaled(part: Node, width: float) -> Node:
+    if not isinstance(part, Conv):
+        return part
+    return replace(part, channels=max(1, round(part.channels * width / 16)) * 16)

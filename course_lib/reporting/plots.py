@@ -208,6 +208,33 @@ def matrix_gallery(
     return figure
 
 
+def patches_on_picture(picture: np.ndarray, panels: Mapping[str, Mapping[str, tuple[int, int]]]) -> Figure:
+    """Draw a picture once a panel, pale, and around its middle a frame for each patch.
+
+    Args:
+        picture: pixels from 0 to 1, shape (H, W); 1 is drawn darkest.
+        panels: (height, width) of each patch in pixels by its name, by the panel's title; patches of one name look
+            alike in all panels. What reaches beyond the picture is not seen.
+    """
+    names = list(dict.fromkeys(name for patches in panels.values() for name in patches))
+    looks = dict(zip(names, itertools.cycle(SERIES), strict=False))
+    corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5)])
+    with style():
+        figure = Figure(figsize=(FIGURE_SIZE[0], 0.9 + FIGURE_SIZE[0] / len(panels)), layout="constrained")
+        for axes, (title, patches) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+        ):
+            axes.imshow(picture, cmap="gray_r", vmin=0, vmax=1.8)
+            for name, (height, width) in patches.items():
+                x, y = (corners * (width, height) + np.array(picture.shape)[::-1] / 2 - 0.5).T
+                axes.plot(x, y, label=name, color=looks[name].color, linestyle=looks[name].linestyle, marker="")
+            axes.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5))
+            axes.set(xticks=(), yticks=(), title=title)
+            axes.grid(visible=False)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(names))
+    return figure
+
+
 def line_chart(
     series: Mapping[str, pd.Series | pd.DataFrame],
     *,

@@ -24,6 +24,7 @@ from course_lib.authoring.notebooks import find_sources
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STEMS = [source.stem for source in find_sources(NOTEBOOKS)]
 EXPLORERS = [
+    ("01_inception_module", "explorer-module"),
     ("02_factorized_convolutions", "explorer-kernel-factorization"),
     ("03_grid_reduction", "explorer-grid-reduction"),
     ("04_auxiliary_classifiers", "explorer-auxiliary"),

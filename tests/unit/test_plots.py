@@ -23,6 +23,7 @@ from course_lib.reporting.plots import (
     figure_html,
     line_panels,
     matrix_gallery,
+    patches_on_picture,
     style,
 )
 
@@ -181,3 +182,18 @@ def test_each_line_has_a_panel_with_the_others_pale_behind_it() -> None:
         assert list(axes.lines[-1].get_ydata()) == list(values)
         assert axes.get_yscale() == "log"
     assert len({(axes.get_xlim(), axes.get_ylim()) for axes in shown}) == 1
+
+
+def test_patches_are_frames_around_the_middle_of_the_picture() -> None:
+    panels = {"early": {"a": (3, 5), "b": (9, 9)}, "late": {"a": (4, 4), "b": (40, 40)}}
+    figure = patches_on_picture(np.eye(10), panels)
+    assert [axes.get_title() for axes in figure.axes] == ["early", "late"]
+    for axes, patches in zip(figure.axes, panels.values(), strict=True):
+        for line, (height, width) in zip(axes.lines, patches.values(), strict=True):
+            x, y = line.get_data()
+            assert (np.ptp(x), np.ptp(y)) == (width, height)
+            assert (x.min() + x.max(), y.min() + y.max()) == (9, 9)  # the middle of ten pixels is 4.5
+        assert axes.get_xlim() == (-0.5, 9.5)
+    looks = [[(line.get_color(), line.get_linestyle()) for line in axes.lines] for axes in figure.axes]
+    assert looks[0] == looks[1]
+    assert len(set(looks[0])) == 2
