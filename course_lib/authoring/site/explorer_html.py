@@ -25,13 +25,14 @@ def explorer_html(idea: Idea, values: Values, key: str) -> str:
         _control(control, values[control.name], first["controls"][control.name], f"{key}-{control.name}")
         for control in idea.controls_at(values)
     ]
+    missing = f'<p class="explorer-missing">{escape(idea.needs_course)}</p>\n' if idea.needs_course else ""
     return (
-        f'<section class="explorer" aria-label="Explorer {escape(key)}" data-idea="{idea.name}" '
-        f'data-places="{escape(json.dumps(places))}">\n'
+        f'<section class="explorer" aria-label="Explorer: {escape(idea.name.replace("-", " "))}" '
+        f'data-idea="{idea.name}" data-places="{escape(json.dumps(places))}">\n'
         f'<div class="explorer-controls" hidden>\n{"".join(controls)}</div>\n'
         f'<p class="explorer-note" role="status">{INVITATION}</p>\n'
         f'<div class="explorer-picture">{image_html(first["picture"], first["summary"])}</div>\n'
-        f'<p class="explorer-summary" role="status">{escape(first["summary"])}</p>\n</section>\n'
+        f'<p class="explorer-summary" role="status">{escape(first["summary"])}</p>\n{missing}</section>\n'
     )
 
 

@@ -13,12 +13,19 @@ COURSE = "The Inception networks, measured"
 SEARCH_PAGE = "search.html"
 ENGINE = "engine.js"
 SECTIONS = "sections.js"
-LICENCES = f"Text and code: MIT. Explorers run on Pyodide {PYODIDE.version} (MPL 2.0) and Python (PSF licence), all within the page."
+LICENCES = f"Text and code: MIT. The explorers run on Pyodide {PYODIDE.version} (MPL 2.0) and Python (PSF licence)."
 _THEME = '<button class="theme" type="button" aria-pressed="false">Dark</button>'
 _SEARCH = (
     f'<form role="search" action="{SEARCH_PAGE}"><label for="search">Search</label> '
     '<input id="search" type="search" name="q" autocomplete="off"></form>'
 )
+
+
+HINT = (
+    '<p class="hint">These are the pages of the course, to read in a browser: the explorers work here, the code does '
+    "not. To run and change it, install the course and call <code>make lab</code>.</p>\n"
+)
+"""What the first page says before all else."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ def site_page(entry: Entry, body: str, entries: Sequence[Entry], scripts: Sequen
     head = '<link rel="stylesheet" href="site.css">\n<script src="page.js"></script>'
     top = f'<a class="home" href="{entries[0].address}">{COURSE}</a>{_SEARCH}{_THEME}'
     title = entry.title if entry.title == COURSE else f"{entry.title} · {COURSE}"
+    body = HINT + body if entry == entries[0] else body
     frame = f'<div class="frame">\n{_lessons(entry, entries)}\n<main id="content">\n{body}\n</main>\n</div>'
     return _page(title, head, top, frame, scripts)
 

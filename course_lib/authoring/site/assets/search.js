@@ -4,6 +4,7 @@
     const MOST = 40;
     const AROUND = 90;  // letters of context on each side of the first hit
     const HEADING_WEIGHT = 20;
+    const PHRASE_WEIGHT = 10;  // of words that stand together as they were typed
 
     function count(text, word) {
         return text.split(word).length - 1;
@@ -15,14 +16,17 @@
             const low = text.toLowerCase();
             const title = `${lesson} ${heading}`.toLowerCase();
             if (!words.every(word => low.includes(word) || title.includes(word))) continue;
-            const score = words.reduce((sum, word) => sum + HEADING_WEIGHT * count(title, word) + count(low, word), 0);
+            const together = PHRASE_WEIGHT * (words.length > 1 ? count(`${title} ${low}`, words.join(" ")) : 0);
+            const score = words.reduce((sum, word) => sum + HEADING_WEIGHT * count(title, word) + count(low, word), together);
             found.push({address, lesson, heading, text, low, score});
         }
         return found.sort((one, other) => other.score - one.score);
     }
 
     function marked(text, low, words) {
-        const first = Math.min(...words.map(word => low.indexOf(word)).filter(place => place >= 0), low.length);
+        const phrase = low.indexOf(words.join(" "));
+        const places = words.map(word => low.indexOf(word)).filter(place => place >= 0);
+        const first = phrase >= 0 ? phrase : Math.min(...places, low.length);
         const start = Math.max(0, Math.min(first, low.length - AROUND) - AROUND);
         const line = document.createElement("p");
         if (start) line.append("… ");
