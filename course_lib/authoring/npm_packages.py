@@ -69,13 +69,10 @@ def fetch(package: NpmPackage, cache: Path = CACHE) -> Path:
     """
     archive = cache / package.file_name
     if not archive.exists():
-        write_whole(archive, _packed(package))
-    found = hashlib.sha512(archive.read_bytes()).hexdigest()
-    if found != package.sha512:
-        raise NpmError(
-            f"{archive} is not {package.name} {package.version} (its checksum differs): delete it, run again."
-        )
-    return archive
+        content = _packed(package)
+        _check(package, content, "what npm sent")
+        write_whole(archive, content)
+    return require(package, cache)
 
 
 def read_file(package: NpmPackage, name: str, cache: Path = CACHE) -> bytes:
@@ -97,21 +94,23 @@ def require(package: NpmPackage, cache: Path = CACHE) -> Path:
     Raises:
         NpmError: it is not there or damaged.
     """
-    if not (cache / package.file_name).exists():
-        raise NpmError(
-            f"{cache / package.file_name} is missing: fetch it once, with a network, by "
-            f"`python -m course_lib.authoring.npm_packages {package.name}` in the project's folder."
-        )
-    return fetch(package, cache)
+    archive = cache / package.file_name
+    if not archive.exists():
+        raise NpmError(f"{archive} is missing: fetch it once, with npm and a network, by `make site`.")
+    _check(package, archive.read_bytes(), str(archive))
+    return archive
+
+
+def _check(package: NpmPackage, content: bytes, what: str) -> None:
+    if hashlib.sha512(content).hexdigest() != package.sha512:
+        raise NpmError(f"{what} is not {package.name} {package.version}, its checksum differs: delete it, run again.")
 
 
 def _packed(package: NpmPackage) -> bytes:
     npm = shutil.which("npm")
     wanted = f"{package.name}@{package.version}"
     if npm is None:
-        raise NpmError(
-            f"{wanted} is needed and there is no npm to fetch it: install npm (Debian: apt-get install npm)."
-        )
+        raise NpmError(f"there is no npm, which fetches {wanted}: install it (Debian: apt-get install npm).")
     with tempfile.TemporaryDirectory() as folder:
         command = [npm, "pack", wanted, "--silent"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -9,14 +9,11 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
+from html import escape, unescape
 
-from nbconvert.filters import ansi2html
+from nbconvert.filters import Highlight2HTML, ansi2html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
 
 from course_lib.authoring.html_page import LessonPage
 from course_lib.authoring.notebooks import FOLDED_TAG, SETUP_TAG, has_tag
@@ -90,8 +87,7 @@ def _folded(cell: NotebookNode, html: str) -> str:
 
 
 def _highlighted(source: str) -> str:
-    marked = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True))
-    return f'<pre class="code"><code>{marked}</code></pre>\n'
+    return Highlight2HTML(pygments_lexer="python3")(source)
 
 
 def _output(output: NotebookNode, sources: list[str], lesson: LessonHtml) -> str:
@@ -138,8 +134,8 @@ class _Anchors:
 
     def __call__(self, heading: re.Match[str]) -> str:
         level, content = heading[1], heading[4]
-        text = re.sub(r"<[^>]*>", "", content).strip()
-        anchor = re.sub(r"[^\w]+", "-", text.lower()).strip("-") or "section"
+        text = unescape(re.sub(r"<[^>]*>", "", content)).strip()
+        anchor = text.replace(" ", "-")  # as Jupyter names it, so that a link works in both
         self._seen[anchor] += 1
         if self._seen[anchor] > 1:
             anchor = f"{anchor}-{self._seen[anchor]}"

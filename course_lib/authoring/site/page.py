@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from urllib.parse import quote
 
 from course_lib.authoring.npm_packages import PYODIDE
 from course_lib.authoring.site.assets import asset, inline_script
@@ -86,7 +87,7 @@ def _lessons(current: Entry, entries: Sequence[Entry]) -> str:
     for entry in entries:
         here = ' aria-current="page"' if entry == current else ""
         inner = "".join(
-            f'<li><a href="#{escape(anchor)}">{escape(text)}</a></li>' for anchor, text in entry.headings if here
+            f'<li><a href="#{quote(anchor)}">{escape(text)}</a></li>' for anchor, text in entry.headings if here
         )
         below = f"<ol>{inner}</ol>" if inner else ""
         items.append(f'<li><a href="{entry.address}"{here}>{escape(entry.title)}</a>{below}</li>')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 HEADINGS = {"h1", "h2", "h3", "h4"}
 SILENT = {"script", "style", "svg"}
@@ -30,7 +31,7 @@ def sections_of(body: str, page: str, lesson: str) -> list[Section]:
         words = " ".join("".join(text).split())
         if words:
             title = " ".join("".join(heading).split()) or lesson
-            found.append(Section(f"{page}#{anchor}" if anchor else page, lesson, title, words))
+            found.append(Section(f"{page}#{quote(anchor)}" if anchor else page, lesson, title, words))
     return found
 
 
