@@ -44,13 +44,19 @@ def shown(idea: Idea, values: Values) -> dict[str, Any]:
 
 
 def control_state(control: Control, value: Any) -> dict[str, Any]:
-    """How a control stands: "place"; of a slider also "highest", the place of its high end; "said", its value in
-    words; and "enabled"."""
+    """How a control stands: "place"; of a slider also "lowest" and "highest", the places of its ends; "said", its
+    value in words; and "enabled"."""
     if isinstance(control, Choice):
         return {"place": [option for _, option in control.options].index(value)}
     place = control.allowed_values().index(value) if control.logarithmic else value
-    highest = places_of(control)[1]
-    return {"place": place, "highest": highest, "said": in_words(control, value), "enabled": control.enabled}
+    lowest, highest, _ = places_of(control)
+    return {
+        "place": place,
+        "lowest": lowest,
+        "highest": highest,
+        "said": in_words(control, value),
+        "enabled": control.enabled,
+    }
 
 
 def places_of(slider: Slider) -> tuple[Place, Place, Place]:

@@ -130,7 +130,8 @@ def test_every_control_has_its_label_and_stands_at_its_value(idea: Idea) -> None
             box, slider = inputs
             assert page.select_one(f"label[for={box['id']}]").text == slider["aria-label"] == control.label
             assert box["value"] == slider["aria-valuetext"] == state["said"]
-            assert (float(slider["value"]), float(slider["max"])) == (state["place"], state["highest"])
+            ends = float(slider["min"]), float(slider["max"])
+            assert (float(slider["value"]), *ends) == (state["place"], state["lowest"], state["highest"])
             assert box.has_attr("disabled") == slider.has_attr("disabled") == (not state["enabled"])
         else:
             group = inputs[0].find_parent("fieldset")

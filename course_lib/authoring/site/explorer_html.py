@@ -42,12 +42,13 @@ def _control(control: Control, value: Any, state: dict[str, Any], key: str) -> s
 
 def _slider(control: Slider, value: float, state: dict[str, Any], key: str) -> str:
     """Label, number box and slider in a row; both state the same."""
-    low, _, step = places_of(control)
+    step = places_of(control)[2]
     off = {} if state["enabled"] else {"disabled": "disabled"}
     own = {"data-control": control.name, "autocomplete": "off", **off}
     box_step = control.low / 10 if control.logarithmic else control.step
-    box = {"type": "number", "id": key, "min": control.low, "max": control.high, "step": box_step, **own}
-    place = {"min": low, "max": state["highest"], "step": step, "value": state["place"]}
+    # The box has no ends: it takes any number and shows afterwards what is allowed, as in a notebook.
+    box = {"type": "number", "id": key, "step": box_step, **own}
+    place = {"min": state["lowest"], "max": state["highest"], "step": step, "value": state["place"]}
     slider = {"type": "range", "aria-label": control.label, "aria-valuetext": in_words(control, value), **place, **own}
     return (
         f'<div class="explorer-slider"><label for="{key}">{escape(control.label)}</label>'

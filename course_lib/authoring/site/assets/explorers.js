@@ -123,7 +123,7 @@
         }
     }
 
-    function set(element, {place, highest, said, enabled}) {
+    function set(element, {place, lowest, highest, said, enabled}) {
         if (element.type === "radio") {
             element.checked = Number(element.value) === place;
             return;
@@ -133,6 +133,7 @@
             element.value = said;
             return;
         }
+        element.min = lowest;
         element.max = highest;
         element.value = place;
         element.setAttribute("aria-valuetext", said);
