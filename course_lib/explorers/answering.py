@@ -50,13 +50,8 @@ def control_state(control: Control, value: Any) -> dict[str, Any]:
         return {"place": [option for _, option in control.options].index(value)}
     place = control.allowed_values().index(value) if control.logarithmic else value
     lowest, highest, _ = places_of(control)
-    return {
-        "place": place,
-        "lowest": lowest,
-        "highest": highest,
-        "said": in_words(control, value),
-        "enabled": control.enabled,
-    }
+    ends = {"lowest": lowest, "highest": highest}
+    return {"place": place, **ends, "said": in_words(control, value), "enabled": control.enabled}
 
 
 def places_of(slider: Slider) -> tuple[Place, Place, Place]:
