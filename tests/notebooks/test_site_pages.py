@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 from bs4 import BeautifulSoup
 
-from course_lib.authoring.site.building import LessonPage, explorers_file, read_pages, site_files
+from course_lib.authoring.site.building import CoursePage, explorers_file, read_pages, site_files
 from course_lib.explorers.ideas import IDEAS
 from course_lib.teaching.sources import find_sources
 
@@ -17,23 +17,23 @@ OUTSIDE = ("http:", "https:", "//")
 
 
 @pytest.fixture(scope="module")
-def pages(notebooks_folder: Path) -> list[LessonPage]:
+def pages(notebooks_folder: Path) -> list[CoursePage]:
     return read_pages(notebooks_folder)
 
 
 @pytest.fixture(scope="module")
-def site(pages: list[LessonPage]) -> dict[str, BeautifulSoup]:
+def site(pages: list[CoursePage]) -> dict[str, BeautifulSoup]:
     """Each page of the site by its name, parsed; the engine is left empty."""
     files = site_files(pages, engine="")
     return {name: BeautifulSoup(text, "html.parser") for name, text in files.items() if name.endswith(".html")}
 
 
-def test_every_notebook_has_a_page(pages: list[LessonPage], notebooks_folder: Path) -> None:
+def test_every_notebook_has_a_page(pages: list[CoursePage], notebooks_folder: Path) -> None:
     assert len(pages) == len(find_sources(notebooks_folder))
     assert all(page.html.headings[0][0] == 1 for page in pages)
 
 
-def test_every_link_leads_to_a_page_and_a_place_in_it(site: dict[str, BeautifulSoup], pages: list[LessonPage]) -> None:
+def test_every_link_leads_to_a_page_and_a_place_in_it(site: dict[str, BeautifulSoup], pages: list[CoursePage]) -> None:
     files = set(site_files(pages, engine=""))
     for name, page in site.items():
         anchors = {other: {part["id"] for part in found.select("[id]")} for other, found in site.items()}
@@ -45,7 +45,7 @@ def test_every_link_leads_to_a_page_and_a_place_in_it(site: dict[str, BeautifulS
             assert not anchor or unquote(anchor) in anchors[target or name], f"{name}: {link}"
 
 
-def test_no_page_loads_anything_from_outside(site: dict[str, BeautifulSoup], pages: list[LessonPage]) -> None:
+def test_no_page_loads_anything_from_outside(site: dict[str, BeautifulSoup], pages: list[CoursePage]) -> None:
     files = set(site_files(pages, engine=""))
     for name, page in site.items():
         loaded = [part.get("src") or part.get("href") for part in page.select("[src], link[href]")]
@@ -69,7 +69,7 @@ def test_no_formula_is_left_and_no_name_given_twice(site: dict[str, BeautifulSou
         assert "$$" not in page.text, name
 
 
-def test_every_idea_is_alive_in_the_single_file(pages: list[LessonPage]) -> None:
+def test_every_idea_is_alive_in_the_single_file(pages: list[CoursePage]) -> None:
     page = BeautifulSoup(explorers_file(pages, engine=""), "html.parser")
     shown = [section["data-idea"] for section in page.select(".explorer")]
     assert set(shown) == set(IDEAS)

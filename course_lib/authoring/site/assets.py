@@ -14,4 +14,5 @@ def asset(name: str) -> str:
 
 def inline_script(code: str) -> str:
     """A script element that holds `code`, which may speak of script elements itself."""
-    return f"<script>{code.replace('</script', '<' + chr(92) + '/script')}</script>"
+    harmless = code.replace("</script", r"<\/script")
+    return f"<script>{harmless}</script>"

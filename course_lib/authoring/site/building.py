@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from course_lib.authoring.npm_packages import CACHE, require
-from course_lib.authoring.npm_packages import PYODIDE as PACKAGE
+from course_lib.authoring.npm_packages import CACHE, PYODIDE, require
 from course_lib.authoring.site.assets import asset
 from course_lib.authoring.site.engine import engine_script
 from course_lib.authoring.site.explorer_html import explorer_html
@@ -46,14 +45,14 @@ LISTED_LEVEL = 2
 
 
 @dataclass(frozen=True)
-class LessonPage:
+class CoursePage:
     """A notebook's page: how the list of lessons shows it, and its content."""
 
     entry: Entry
     html: LessonHtml
 
 
-def read_pages(folder: Path) -> list[LessonPage]:
+def read_pages(folder: Path) -> list[CoursePage]:
     """The page of each notebook in `folder`, in the order of the course, the start page first.
 
     Raises:
@@ -73,11 +72,11 @@ def read_pages(folder: Path) -> list[LessonPage]:
             raise SiteError(f"{path.name}: {error}") from error
         title = next((text for level, _, text in html.headings if level == 1), path.stem)
         listed = tuple((anchor, text) for level, anchor, text in html.headings if level == LISTED_LEVEL)
-        pages.append(LessonPage(Entry(addresses[path.name], title, listed), html))
+        pages.append(CoursePage(Entry(addresses[path.name], title, listed), html))
     return pages
 
 
-def site_files(pages: Sequence[LessonPage], engine: str) -> dict[str, str]:
+def site_files(pages: Sequence[CoursePage], engine: str) -> dict[str, str]:
     """The text of every file of the site by its name."""
     entries = [page.entry for page in pages]
     files = {name: asset(name) for name in ASSETS}
@@ -89,7 +88,7 @@ def site_files(pages: Sequence[LessonPage], engine: str) -> dict[str, str]:
     return files | {SEARCH_PAGE: search_page(entries), SECTIONS: sections_script(sections), ENGINE: engine}
 
 
-def explorers_file(pages: Sequence[LessonPage], engine: str) -> str:
+def explorers_file(pages: Sequence[CoursePage], engine: str) -> str:
     """The one page that holds every explorer, below the title of the lesson that has it, and its engine."""
     lessons: dict[str, list[tuple[str, Values]]] = {}
     for page in pages:
@@ -114,7 +113,7 @@ def build(notebooks: Path, out: Path, single: Path, cache: Path = CACHE) -> list
     Raises:
         CourseError: Pyodide is missing or a lesson cannot be made into a page; nothing is written then.
     """
-    require(PACKAGE, cache)
+    require(PYODIDE, cache)
     pages = read_pages(notebooks)
     engine = engine_script(cache)
     contents = {out / name: text for name, text in site_files(pages, engine).items()}
