@@ -183,3 +183,41 @@ def test_a_page_fits_a_narrow_window(visit: Visit, address: str) -> None:
     for width in (420, 853, 1280):
         opened.page.set_viewport_size({"width": width, "height": 720})
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+NUMBER_STOPS = """() => {
+    const stops = [...document.querySelectorAll('a[href], button, input:enabled, summary, [tabindex="0"]')]
+        .filter(stop => stop.checkVisibility() && !(stop.type === 'radio' && !stop.checked));
+    stops.forEach((stop, number) => { stop.dataset.stop = number; });
+    return stops.length;
+}"""
+FOCUSED = """() => {
+    const stop = document.activeElement;
+    const box = stop.getBoundingClientRect();
+    const inView = box.bottom > 0 && box.top < innerHeight;
+    return stop.dataset.stop === undefined ? null : [Number(stop.dataset.stop), inView];
+}"""
+
+
+def test_a_lesson_can_be_walked_through_by_the_keyboard(visit: Visit) -> None:
+    address, idea = LIVING[0]
+    opened = visit(address)
+    page = opened.page
+    count = page.evaluate(NUMBER_STOPS)
+    reached = []
+    for _ in range(2 * count):  # the browser stops at some frames that scroll, too
+        page.keyboard.press("Tab")
+        stop = page.evaluate(FOCUSED)
+        if stop:
+            reached.append(stop)
+        if len(reached) == count:
+            break
+    assert [number for number, _ in reached] == list(range(count))
+    assert all(in_view for _, in_view in reached)
+    fold = page.locator("main summary").first
+    fold.press("Enter")
+    expect(page.locator("main details").first).to_have_attribute("open", "")
+    buttons = opened.explorer(idea).root.locator("fieldset").first.locator("input")
+    chosen = buttons.evaluate_all("all => all.findIndex(one => one.checked)")
+    buttons.nth(chosen).press("ArrowLeft")  # it goes round
+    expect(buttons.nth((chosen - 1) % buttons.count())).to_be_checked()
