@@ -51,6 +51,15 @@ from course_lib.teaching.lessons import lesson_table
 lesson_table()
 
 # %% [markdown]
+# **Which idea needs which?** A lesson stands right of those that it builds on. Lessons that are joined by no line can be
+# taken in any order.
+
+# %% tags=["nbval-check-output", "keep-output"]
+from course_lib.teaching.idea_map import idea_map
+
+idea_map()
+
+# %% [markdown]
 # ## How to work
 #
 # - **Shift+Enter** runs a cell and goes to the next. Run a lesson from top to bottom: later cells need the earlier
@@ -70,3 +79,31 @@ lesson_table()
 from course_lib.teaching.self_check import self_check
 
 self_check()
+
+# %% [markdown]
+# How long will a lesson take to run from top to bottom? The course's small network trains for two seconds, and what each
+# lesson took elsewhere is scaled by that. A machine that does other work meanwhile seems slower than it is.
+
+# %%
+from course_lib.teaching.self_check import lesson_times
+
+lesson_times()
+
+# %% [markdown]
+# ## Why networks of 2014 to 2016?
+#
+# Few people train an Inception network today. Its ideas are at work all the same:
+#
+# - **Its features judge pictures.** The *Fréchet Inception distance*, by which image generators are compared, is a
+#   distance between activations of Inception-v3 (Heusel et al., 2017, "GANs Trained by a Two Time-Scale Update Rule
+#   Converge to a Local Nash Equilibrium").
+# - **Label smoothing went everywhere.** The first Transformer was trained with the epsilon of 0.1 that you will meet in
+#   the lesson on it (Vaswani et al., 2017, "Attention Is All You Need", section 5.4).
+# - **Factorising went to its end.** A convolution of every channel by itself, then a 1×1 over the channels: its inventor
+#   presents it as Inception taken to the extreme (Chollet, 2017, "Xception: Deep Learning with Depthwise Separable
+#   Convolutions").
+# - **Branches came back.** InceptionNeXt splits a large window over the channels into four branches, of which two are the
+#   1×n and n×1 of the second lesson (Yu et al., 2024, "InceptionNeXt: When Inception Meets ConvNeXt").
+#
+# And there is a reason that does not age: the four papers contradict one another, and in part themselves. To see how a
+# claim is made, tested, corrected and dropped, there is hardly a better family of papers.

@@ -74,6 +74,16 @@ def stage_gradients(model: Network, images: Tensor, labels: Tensor) -> StageGrad
     return StageGradients(*norms, dots / (norms[0][: len(side)] * norms[1]))
 
 
+def conv_gradient_norms(model: Network) -> dict[str, float]:
+    """Of each stage, from the stem up: the Euclidean norm of the gradients that a backward pass has left at the weights
+    of its convolutions."""
+    weights = {stage: _conv_weights(model, stage) for stage in STAGES}
+    return {
+        stage: torch.cat([weight.grad.flatten() for weight in group]).double().norm().item()
+        for stage, group in weights.items()
+    }
+
+
 def _drawn(value: Sequence, init: str) -> Network:
     model = build(value, 1)
     if init == "he":

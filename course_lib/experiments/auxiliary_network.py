@@ -5,7 +5,6 @@ from __future__ import annotations
 from course_lib.architecture import (
     ArchitectureError,
     Auxiliary,
-    Branches,
     Conv,
     Node,
     Sequence,
@@ -16,6 +15,7 @@ from course_lib.architecture import (
     global_avg_pool,
     linear,
     max_pool,
+    residual,
     seq,
     with_fields,
 )
@@ -31,16 +31,25 @@ WEIGHT = 0.3
 """Of a head's loss in GoogLeNet (section 5)."""
 
 
-def module() -> Branches:
-    """An Inception module of two paths: 1x1, and 1x1 before two 3x3."""
-    return branches(conv(WIDTH, 1), conv(WIDTH, 1) >> conv(2 * WIDTH, 3) >> conv(WIDTH, 3))
+def module(*, shortcut: bool = False) -> Node:
+    """An Inception module of two paths: 1x1, and 1x1 before two 3x3. With a `shortcut` its last ReLUs wait until its
+    input is added (He et al. 2015, arXiv:1512.03385, figure 2): the same layers, parameters and MACs."""
+    last = "linear" if shortcut else "relu"
+    paths = branches(
+        conv(WIDTH, 1, activation=last), conv(WIDTH, 1) >> conv(2 * WIDTH, 3) >> conv(WIDTH, 3, activation=last)
+    )
+    return residual(paths) if shortcut else paths
 
 
-def _stages() -> list[Node]:
+def _stages(shortcuts: bool = False) -> list[Node]:
     """The stem, the modules and the reduction, in order, each a named part, with batch normalisation."""
     stem = conv(2 * WIDTH, 3, stride=2) >> max_pool(3, 2)
     reduction = branches(conv(2 * WIDTH, 3, stride=2), max_pool(3, 2))
-    modules = [module().named(f"module{number}") for number in range(1, MODULES + 1)]
+    # The reduction gives twice as many channels as the module after it, so that nothing could be added there.
+    modules = [
+        module(shortcut=shortcuts and number != REDUCTION_AFTER + 1).named(f"module{number}")
+        for number in range(1, MODULES + 1)
+    ]
     return [stem.named("stem"), *modules[:REDUCTION_AFTER], reduction.named("reduction"), *modules[REDUCTION_AFTER:]]
 
 
@@ -49,7 +58,12 @@ STAGES = tuple(part.name for part in _stages())
 
 
 def deep_network(
-    heads: tuple[int, ...] = (), *, batch_norm: bool = False, bn_aux: bool = False, weight: float = WEIGHT
+    heads: tuple[int, ...] = (),
+    *,
+    batch_norm: bool = False,
+    bn_aux: bool = False,
+    weight: float = WEIGHT,
+    shortcuts: bool = False,
 ) -> Sequence:
     """A classifier of 28x28 images into ten classes: a stem and eight Inception modules on two grids.
 
@@ -58,6 +72,7 @@ def deep_network(
         batch_norm: batch normalisation after each convolution of the trunk; without, convolutions have biases.
         bn_aux: the same in the heads, after the fully connected layer, too (v3 paper, section 10).
         weight: of each head's loss.
+        shortcuts: around each module but the one after the reduction, whose input has more channels than its output.
 
     Raises:
         ArchitectureError: if a head stands after a module that there is not.
@@ -66,7 +81,7 @@ def deep_network(
         if number not in range(1, MODULES + 1):
             raise ArchitectureError(f"a head stands after a module from 1 to {MODULES}; got {number!r}.")
     parts: list[Node] = []
-    for stage in _stages():
+    for stage in _stages(shortcuts):
         parts.append(stage if batch_norm else without_norm(stage))
         number = stage.name.removeprefix("module")
         if number in map(str, heads):

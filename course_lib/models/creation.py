@@ -35,7 +35,8 @@ def create_model(
         `model.fc = nn.Linear(model.fc.in_features, 5)` exchanges the classifier, whose weights are `fc.linear.weight`
         and `fc.linear.bias` in the state_dict; `num_classes=5` and `load_pretrained(..., skip=["fc", "aux"])` give the
         same. Where the first convolution is exchanged for one of other channels, set `model.in_channels`, too, or give
-        `in_channels` here.
+        `in_channels` here. To cut it, take `model[:-1]`: a slice still knows its heads for side branches, which
+        `nn.Sequential(*model.children())` would run one after another, as it does in torchvision's networks.
 
     Raises:
         ArchitectureError: as `network`, or if `in_channels` is not a whole number of at least 1.

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from course_lib.errors import CourseError
+
+ONEDNN_LIMIT = "ONEDNN_MAX_CPU_ISA"
+"""Environment variable by which a machine is held to an older one's instructions, as a test of what those would do."""
+WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 
 
 def default_device() -> torch.device:
@@ -32,10 +38,13 @@ def find_device(name: torch.device | str | None = None) -> torch.device:
 def has_bf16(device: torch.device) -> bool:
     """Whether bfloat16 arithmetic is in the device's hardware: AMX or AVX512-BF16 in a CPU, Ampere or later in a GPU.
 
-    Anything else says no, also where PyTorch would run bfloat16 slowly by converting to float32 and back.
+    Anything else says no, also where PyTorch would run bfloat16 slowly by converting to float32 and back, or where
+    `ONEDNN_MAX_CPU_ISA` leaves out what the CPU has.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
+    if os.environ.get(ONEDNN_LIMIT, "").upper() in WITHOUT_BF16:
+        return False
     return device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 

@@ -46,6 +46,11 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+THEMES = ("JupyterLab Dark", "JupyterLab Light")
+AXE_RUN = """async root => (await axe.run(root, {resultTypes: ['violations']})).violations
+    .filter(found => ['serious', 'critical'].includes(found.impact))
+    .map(found => `${found.id}: ${found.nodes.map(node => node.html).join(' ').slice(0, 400)}`)"""
+"""What axe finds serious in an element, once its code is in the page: one line for each rule."""
 RUN_TIMEOUT_S = 1200
 """A lesson has 120 s on two quiet cores; a shared machine may give a fraction of them."""
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from browser.conftest import EXPLORERS
+from browser.conftest import AXE_RUN, EXPLORERS, THEMES
 from browser.lab_page import LabPage
 from playwright.sync_api import Locator, expect
 
 CLASSES = [css_class for _, css_class in EXPLORERS]
-THEMES = ["JupyterLab Dark", "JupyterLab Light"]
 PROJECTOR = {"width": 1280, "height": 720}
 ZOOMED = {"width": 853, "height": 480}
 """What a zoom of 150 % leaves of the projector, in CSS pixels."""
@@ -22,9 +21,6 @@ NATURAL_WIDTH = 1080
 LEAST_FONT = 16
 """Of the texts in a picture at its natural width; 11 px are a newspaper's small print."""
 LEGIBLE = 11
-AXE_RUN = """async root => (await axe.run(root, {resultTypes: ['violations']})).violations
-    .filter(found => ['serious', 'critical'].includes(found.impact))
-    .map(found => `${found.id}: ${found.nodes.map(node => node.html).join(' ').slice(0, 400)}`)"""
 AGREES = """row => {
     const box = row.querySelector('input'), handle = row.querySelector('.noUi-handle');
     const said = handle.getAttribute('aria-valuetext').replace('\u2212', '-');  // a true minus sign

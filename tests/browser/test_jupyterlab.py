@@ -1,11 +1,9 @@
 """The course in JupyterLab itself: each notebook runs without errors, and each explorer answers the keyboard."""
 
 import pytest
-from browser.conftest import EXPLORERS, STEMS
+from browser.conftest import AXE_RUN, EXPLORERS, STEMS, THEMES
 from browser.explorer import ExplorerOnPage
 from browser.lab_page import LabPage
-
-THEMES = ["JupyterLab Dark", "JupyterLab Light"]
 
 
 @pytest.mark.parametrize("notebook", STEMS)
@@ -34,3 +32,13 @@ def test_explorer_fits_the_page_in_both_themes(lab: LabPage, css_class: str) -> 
         lab.set_theme(theme)
         lab.screenshot(f"{css_class}_{theme.split()[-1].lower()}", root)
         assert root.evaluate("root => root.scrollWidth <= root.clientWidth"), f"a scroll bar appears in {theme}"
+
+
+@pytest.mark.parametrize("notebook", STEMS)
+def test_axe_finds_nothing_serious_in_a_lessons_widgets(lab: LabPage, axe: str) -> None:
+    lab.page.evaluate(f"{axe}; null")
+    for theme in THEMES:
+        lab.set_theme(theme)
+        for index in lab.widget_cells():
+            lab.scroll_to(index)
+            assert lab.output_of(index).evaluate(AXE_RUN) == [], f"cell {index} in {theme}"

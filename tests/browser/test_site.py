@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from browser.conftest import NOTEBOOKS
+from browser.conftest import AXE_RUN, NOTEBOOKS
 from browser.site_page import SINGLE, BuiltSite, SitePage
-from browser.test_explorers import AXE_RUN
 from playwright.sync_api import Browser, expect
 
 from course_lib.authoring.site.building import read_pages

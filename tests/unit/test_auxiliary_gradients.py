@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from course_lib.experiments.auxiliary_gradients import first_weights, stage_gradients
+from course_lib.experiments.auxiliary_gradients import conv_gradient_norms, first_weights, stage_gradients
 from course_lib.experiments.auxiliary_network import LOWER, STAGES, UPPER, deep_network
 from course_lib.training import auxiliary_loss
 
@@ -45,6 +45,16 @@ def test_norms_and_cosines_are_those_of_backward(batch: tuple, init: str, batch_
     together = (main[:below].square() + crossed + (WEIGHT * head).square()).sqrt()
     torch.testing.assert_close(norms_after_backward(model)[:below], together, rtol=1e-3, atol=0)
     torch.testing.assert_close(norms_after_backward(model)[below:], main[below:], rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("shortcuts", [False, True])
+def test_norms_of_the_stages_are_those_that_backward_left(batch: tuple, shortcuts: bool) -> None:
+    images, labels = batch
+    model = first_weights(deep_network(shortcuts=shortcuts), "he", seed=0)
+    F.cross_entropy(model(images), labels).backward()
+    found = conv_gradient_norms(model)
+    assert list(found) == list(STAGES)
+    torch.testing.assert_close(norms_after_backward(model), torch.tensor(list(found.values())).double())
 
 
 @pytest.mark.parametrize("init", ["pytorch", "he"])

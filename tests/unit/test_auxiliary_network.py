@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from course_lib.architecture import ArchitectureError, Auxiliary, Conv, NormAct, build, rewrite, seq, total
-from course_lib.experiments.auxiliary_network import LOWER, MODULES, STAGES, UPPER, deep_network
+from course_lib.architecture import ArchitectureError, Auxiliary, Conv, NormAct, Residual, build, rewrite, seq, total
+from course_lib.experiments.auxiliary_network import LOWER, MODULES, REDUCTION_AFTER, STAGES, UPPER, deep_network
 
 SHAPE = (1, 28, 28)
 
@@ -44,6 +44,18 @@ def test_every_convolution_of_the_trunk_is_followed_by_a_relu() -> None:
     rewrite(deep_network(), lambda node, _: kinds.append(node) or node)
     assert all(node.activation == "relu" for node in kinds if isinstance(node, Conv))
     assert not any(isinstance(node, NormAct) for node in kinds)
+
+
+def test_shortcuts_add_the_input_and_cost_nothing() -> None:
+    value, plain = deep_network((LOWER,), shortcuts=True), deep_network((LOWER,))
+    assert total(value, SHAPE) == total(plain, SHAPE)
+    around = {part.name for part in value.layers if isinstance(part, Residual)}
+    assert around == {f"module{number}" for number in range(1, MODULES + 1)} - {f"module{REDUCTION_AFTER + 1}"}
+    model = build(value, 1)
+    images = torch.rand(2, 32, 7, 7)
+    inner = model.module1.inner(images)
+    assert (inner < 0).any()
+    torch.testing.assert_close(model.module1(images), torch.relu(images + inner))
 
 
 def test_grids_and_size() -> None:

@@ -4,11 +4,20 @@ import json
 import os
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from course_lib.teaching import Answer, Quiz, check_value
 from course_lib.teaching.lessons import lesson_table
-from course_lib.teaching.progress import PROGRESS_FILE, Progress, keep_answer, read_progress, start_progress
+from course_lib.teaching.progress import (
+    PROGRESS_FILE,
+    Progress,
+    keep_answer,
+    keep_passed,
+    read_progress,
+    start_progress,
+)
 
 ANSWERS = [Answer("64 %", "one 3×3 only"), Answer("28 %", "18/25", correct=True)]
 
@@ -78,9 +87,19 @@ def test_a_file_that_cannot_be_written_is_said_beside_the_reason(folder: Path, m
     assert "progress.json cannot be written (No space left on device)" in quiz.feedback
 
 
-def test_the_list_of_lessons_says_how_much_is_done(folder: Path) -> None:
-    header = {"title": "A lesson", "minutes_read": 25, "minutes_run": 2}
-    notebook = {"cells": [], "metadata": {"course": header}, "nbformat": 4, "nbformat_minor": 5}
-    (folder / "01_lesson.ipynb").write_text(json.dumps(notebook))
+def write_lesson(path: Path, cells: list[str], **header: object) -> None:
+    course = {"title": "A lesson", "minutes_read": 25, "minutes_run": 2, **header}
+    nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata={"course": course}), path)
+
+
+def test_the_list_of_lessons_says_how_much_of_each_is_done(folder: Path) -> None:
+    quizzes = ['Quiz(\n    "saving",\n    "How much?")', 'fold_answer("saving", table)', 'Quiz("grid", "Where?")']
+    write_lesson(folder / "01_lesson.ipynb", [*quizzes, "exercises.pair_saving.check(pair_saving)"])
+    write_lesson(folder / "02_other.ipynb", ['Quiz("other", "What?")'], title="Another")
     keep_answer("saving", "28 %")
-    assert "questions answered: 1, exercises passed: 0" in lesson_table().data
+    keep_answer("other", "1")
+    keep_passed("pair-saving")
+    assert "| [A lesson](01_lesson.ipynb) | 25 | 2 | 1 of 2 | 1 of 1 |" in lesson_table().data
+    assert "| [Another](02_other.ipynb) | 25 | 2 | 1 of 1 | 0 of 0 ✓ |" in lesson_table().data
+    keep_answer("grid", "14")
+    assert "| 2 of 2 | 1 of 1 ✓ |" in lesson_table().data

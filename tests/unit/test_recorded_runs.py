@@ -21,7 +21,8 @@ import recording
 import sgd_without_bn
 import v2_against_v3
 
-from course_lib.architecture import Conv, Node, labelled_children
+from course_lib.architecture import Conv, Node, labelled_children, total
+from course_lib.experiments.factorized_layers import replacements
 from course_lib.reporting.records import FOLDER, load_record
 
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("recording", "cifar"))
@@ -35,8 +36,10 @@ COLUMNS = {
     "one_hour": "minutes seed params epochs seconds test_accuracy mirrored six_views",
     "one_hour_changes": "change epochs seed params images_per_second held_out_accuracy mirrored six_views",
     "factorization_by_grid": "pair_on_grid epochs seed params macs test_accuracy test_loss",
+    "factorized_layers": "network images epochs seed params macs test_accuracy test_loss",
     "grid_reduction": "way further epochs seed params macs test_accuracy test_loss",
     "label_smoothing": "stage noise epsilon seed train_accuracy train_gap test_accuracy test_loss test_ece",
+    "lesson_times": "instructions threads lesson seconds images_per_second peak_private_gb",
     "auxiliary_heads": "network epochs seed epoch train_accuracy test_accuracy test_loss",
     "auxiliary_gradients": "init batch_norm head_after seed main head cosine",
 }
@@ -50,9 +53,11 @@ RUNS = {
     "one_hour": 1,
     "one_hour_changes": 10,
     "factorization_by_grid": 4,
+    "factorized_layers": 6,
     "grid_reduction": 5,
     "label_smoothing": 8,
     "auxiliary_heads": 8,
+    "lesson_times": 2,
     "auxiliary_gradients": 48,
 }
 TEXTBOOK = {"params": 260_650, "macs": 79_643_904}
@@ -74,7 +79,7 @@ def test_each_script_runs_in_its_tiny_form_and_once(
     script.main(["--tiny"])
     said = capsys.readouterr().out
     assert f"{name}: run 1 of {RUNS[name]}: " in said
-    assert RUNS[name] == 1 or f"run {RUNS[name]} of {RUNS[name]}, about 0:00:0" in said
+    assert RUNS[name] == 1 or f"run {RUNS[name]} of {RUNS[name]}, about 0:0" in said
     content = json.loads((folder / f"{name}.json").read_text())
     assert content["command"].startswith(f"python data/runs/{name}.py --tiny")
     for row in content["rows"]:
@@ -115,6 +120,12 @@ def test_a_loss_that_explodes_is_recorded_as_diverged(folder: Path, monkeypatch:
     sgd_without_bn.main(["--tiny", "--images", "36"])  # two steps: the second finds NaN
     (row,) = json.loads((folder / "sgd_without_bn.json").read_text())["rows"]
     assert (row["diverged"], row["train_loss"], row["test_accuracy"]) == (True, None, None)
+
+
+def test_the_sizes_of_factorized_layers_are_the_networks() -> None:
+    sizes = {name: total(value, (1, 28, 28)) for name, value in replacements().items()}
+    for row in recorded("factorized_layers").itertuples():
+        assert (row.params, row.macs) == (sizes[row.network].params, sizes[row.network].macs)
 
 
 NETWORKS = dict.fromkeys(

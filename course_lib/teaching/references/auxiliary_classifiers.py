@@ -4,10 +4,78 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from course_lib.architecture import Sequence, seq
-from course_lib.experiments.auxiliary_network import deep_network, head
+from course_lib import datasets
+from course_lib.architecture import (
+    Auxiliary,
+    Conv,
+    Node,
+    Sequence,
+    build,
+    conv,
+    labelled_children,
+    linear,
+    rewrite,
+    seq,
+    total,
+    with_fields,
+)
+from course_lib.experiments.auxiliary_gradients import conv_gradient_norms, first_weights
+from course_lib.experiments.auxiliary_network import STAGES, deep_network, head
+from course_lib.models.googlenet import head as googlenet_head
 from course_lib.teaching.exercises import Exercise
+from course_lib.training import normalize
+
+SHAPE = (1, 28, 28)
+
+
+def _counted(channels: int, classes: int) -> int:
+    value = with_fields(googlenet_head(classes), Conv, norm=False, bias=True)
+    return total(value, (channels, 14, 14)).params
+
+
+def _head_params(
+    *, places: int = 16, squeeze: bool = True, biases: bool = True, last: bool = True
+) -> Callable[[int, int], int]:
+    """The formula with another grid before the fully connected layer, or without one of its parts."""
+
+    def count(channels: int, classes: int) -> int:
+        into = 128 if squeeze else channels
+        layers = [(channels, 128)] if squeeze else []
+        layers += [(places * into, 1024), *([(1024, classes)] if last else [])]
+        return sum(a * b + biases * b for a, b in layers)
+
+    return count
+
+
+head_params = Exercise(
+    name="head-params",
+    difficulty="easy",
+    minutes=5,
+    hints=(
+        "Three layers hold parameters: the 1×1 convolution and two fully connected ones. What does each read?",
+        "A layer from a values to b has a·b weights and b biases. The first fully connected one reads 4·4·128 values.",
+        "channels·128 + 128, then 4·4·128·1024 + 1024, then 1024·classes + classes.",
+    ),
+    reference=_counted,
+    cases=[(512, 1000), (528, 1000), (1, 2), (480, 10)],
+    random_case=lambda rng: (rng.randint(1, 900), rng.randint(2, 2000)),
+    mistakes={
+        "Each output has a bias, too.": _head_params(biases=False),
+        "The fully connected layer reads 4·4 places of 128 channels each.": _head_params(places=1),
+        "The pool leaves 4×4 places, not 5×5.": _head_params(places=25),
+        "The pool leaves 4×4 places of the 14×14 grid.": _head_params(places=196),
+        "The layer to the classes is missing.": _head_params(last=False),
+        "The 1×1 convolution squeezes the channels to 128 first.": _head_params(squeeze=False),
+        "That is both heads; one is asked for.": lambda channels, classes: 2 * _head_params()(channels, classes),
+        "The 1×1 convolution has parameters, too.": lambda channels, classes: (
+            _head_params()(channels, classes) - 128 * (channels + 1)
+        ),
+    },
+)
 
 
 def _by_going_down(share: float, factor: float) -> int:
@@ -93,6 +161,72 @@ weight_for = Exercise(
     },
 )
 
+
+def _answers(head_logits: Tensor, main: Tensor, threshold: float) -> Tensor:
+    answers = []
+    for side, end in zip(head_logits, main, strict=True):
+        sure = bool(side.softmax(0).max() >= threshold)
+        answers.append(int((side if sure else end).argmax()))
+    return torch.tensor(answers)
+
+
+def _early(
+    sureness: Callable[[Tensor, Tensor], Tensor] = lambda side, end: side.softmax(1).max(1).values,
+    *,
+    sure: Callable[[Tensor, float], Tensor] = lambda found, threshold: found >= threshold,
+    answer: Callable[[Tensor], Tensor] = lambda logits: logits.argmax(1),
+    swapped: bool = False,
+) -> Callable[[Tensor, Tensor, float], Tensor]:
+    """`answer_early` with another measure of sureness, another comparison or another answer."""
+
+    def early(side: Tensor, end: Tensor, threshold: float) -> Tensor:
+        early, late = (answer(end), answer(side)) if swapped else (answer(side), answer(end))
+        return torch.where(sure(sureness(side, end), threshold), early, late)
+
+    return early
+
+
+def _logits(seed: int, count: int, size: float) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return size * torch.randn(count, 10, generator=generator), torch.randn(count, 10, generator=generator)
+
+
+answer_early = Exercise(
+    name="answer-early",
+    difficulty="medium",
+    minutes=10,
+    hints=(
+        "Call it with a threshold of 0.9 on logits between 1 and 2. Who answers? Who should?",
+        "A threshold of 0.9 is meant for probabilities. What are the numbers in `head`, and what makes them such?",
+        "Compare head.softmax(1).max(1).values, not the logits, with the threshold; the rest is right.",
+    ),
+    reference=_answers,
+    # Two equal logits have the probabilities 0.5 and 0.5 exactly.
+    cases=[
+        (torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 0.9),
+        (torch.tensor([[1.0, 1.0]]), torch.tensor([[0.0, 1.0]]), 0.5),
+        (torch.tensor([[1.0, 1.2]]), torch.tensor([[1.0, 0.0]]), 0.9),
+        (*_logits(0, 20, 3.0), 0.8),
+        (*_logits(1, 50, 2.0), 0.5),
+    ],
+    mistakes={
+        "A logit is no probability: the softmax is missing.": _early(lambda side, end: side.max(1).values),
+        "The classes of one image stand in a row: softmax along dimension 1.": _early(
+            lambda side, end: side.softmax(0).max(1).values
+        ),
+        "The ten probabilities of an image add up to 1: softmax, not sigmoid.": _early(
+            lambda side, end: side.sigmoid().max(1).values
+        ),
+        "The head answers where it is sure, the end where it is not.": _early(swapped=True),
+        "A probability equal to the threshold is enough.": _early(sure=lambda found, t: found > t),
+        "Each image is decided by itself, not the batch as a whole.": _early(
+            sure=lambda found, t: (found >= t).all().expand_as(found)
+        ),
+        "The head has to be sure, not the end.": _early(lambda side, end: end.softmax(1).max(1).values),
+        "The answer is a class, not its logit.": _early(answer=lambda logits: logits.max(1).values),
+    },
+)
+
 _WITH_HEAD = {
     (deep_network(), 3): deep_network((3,)),
     (deep_network(), 8): deep_network((8,)),
@@ -143,5 +277,80 @@ add_head = Exercise(
         "Heads that are there stay.": _adding(keep=False),
         "The head has no batch norm: bn_aux=False.": _adding(bn_aux=True),
         "The head's weight is 0.3.": _adding(weight=0.4),
+    },
+)
+
+
+def _convolutions(value: Node) -> int:
+    inner = sum(_convolutions(part) for _, part in labelled_children(value))
+    return inner + isinstance(value, Conv)
+
+
+def _judge_open_way(value: object) -> str | None:
+    plain = deep_network()
+    if not isinstance(value, Sequence):
+        return "the answer is a value, such as deep_network(), and no module"
+    if not {part.name for part in plain.layers} - {"global_pool", "fc"} <= {part.name for part in value.layers}:
+        return "keep the stem, the reduction and all eight modules under their names"
+    if any(isinstance(part, Auxiliary) for part in value.layers):
+        return "heads are cut off after training: find a way without them"
+    if _convolutions(value) < _convolutions(plain):
+        return "it has fewer convolutions than the deep network; keep its depth"
+    size, allowed = total(value, SHAPE), total(plain, SHAPE)
+    if size.out_shape != (10,):
+        return f"out comes {size.out_shape}; it must end in ten logits"
+    if size.macs > 1.1 * allowed.macs or size.params > 1.1 * allowed.params:
+        return f"it has {size.params:,} parameters and {size.macs:,} MACs; at most 10 % more of each may be spent"
+    return _closed_way(value)
+
+
+def _closed_way(value: Sequence) -> str | None:
+    """What keeps signal or gradient from passing `value` with PyTorch's first weights, on 128 images."""
+    data = datasets.load("fashion_mnist")
+    images, labels = normalize(data.train.images[:128], data.mean, data.std), data.train.labels[:128]
+    model = first_weights(value, "pytorch", seed=0).train()
+    logits = model(images)
+    F.cross_entropy(logits, labels).backward()
+    norms = conv_gradient_norms(model)
+    share = norms["stem"] / max(norm for stage, norm in norms.items() if stage.startswith("module"))
+    if not share >= 0.1:
+        return f"the stem's gradient is {share:.0e} of the largest of a module: the way back is still closed"
+    spread = logits.std(0).mean().item()
+    if not spread >= 0.01:
+        return f"the logits differ by {spread:.0e} from image to image: the way up is still closed"
+    return None
+
+
+def _without(*names: str) -> Sequence:
+    return seq(*(part for part in deep_network(shortcuts=True).layers if part.name not in names))
+
+
+_SHALLOW = seq(*(conv(32, 1).named(p.name) if p.name in STAGES[1:5] else p for p in deep_network().layers))
+_WIDE = rewrite(
+    deep_network(), lambda part, _: with_fields(part, Conv, channels=64) if isinstance(part, Conv) else part
+)
+_FUNNEL = seq(
+    *deep_network(batch_norm=True).layers[:-1], *[linear(8, activation="relu")] * 8, deep_network().layers[-1]
+)
+
+open_way = Exercise(
+    name="open-way",
+    difficulty="harder",
+    minutes=20,
+    hints=(
+        "Two things in this lesson opened the way with PyTorch's weights and without any head. Which?",
+        "A value can hold them: batch_norm() stands behind a part, residual(part) adds its input to what it gives.",
+        "For one: replace each module but module5 by residual(module).named(module.name), with seq(*parts) around all.",
+    ),
+    judge=_judge_open_way,
+    mistakes={
+        "the answer is a value, such as deep_network(), and no module": build(deep_network(), 1),
+        "keep the stem, the reduction and all eight modules under their names": _without("module7", "module8"),
+        "heads are cut off after training: find a way without them": deep_network((3, 6), shortcuts=True),
+        "it has fewer convolutions than the deep network; keep its depth": _SHALLOW,
+        "it must end in ten logits": _without("fc"),
+        "at most 10 % more of each may be spent": _WIDE,
+        "the way back is still closed": deep_network(),
+        "the way up is still closed": _FUNNEL,
     },
 )

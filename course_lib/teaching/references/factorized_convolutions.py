@@ -1,10 +1,61 @@
 """Exercises of the lesson on factorized convolutions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from course_lib.architecture import Conv, Node, Pool, avg_pool, branches, conv, factorize, max_pool, rewrite, total
+import torch
+
+from course_lib.architecture import (
+    ArchitectureError,
+    Conv,
+    Node,
+    Pool,
+    avg_pool,
+    branches,
+    build,
+    conv,
+    depthwise_conv,
+    factorize,
+    max_pool,
+    rewrite,
+    shape_text,
+    total,
+    with_fields,
+)
+from course_lib.experiments.factorized_layers import CHANNELS, thrice
 from course_lib.teaching.exercises import Exercise
+
+
+def _saved_by_3x3(kernel_size: int) -> float:
+    seen, stack = 3, 1
+    while seen < kernel_size:  # each further 3x3 sees one pixel more on either side
+        seen, stack = seen + 2, stack + 1
+    return 1 - 9 * stack / kernel_size**2
+
+
+stack_saving = Exercise(
+    name="stack-saving",
+    difficulty="easy",
+    minutes=5,
+    hints=(
+        "How many pixels does the patch grow in each direction when one more 3×3 is put after a layer?",
+        "By 2. It is 3 after the first, 5 after the second, so n is reached after (n - 1) / 2 of them.",
+        "They have 9 weights each for a pair of channels, the n×n has n². The share saved is what is missing to 1.",
+    ),
+    reference=_saved_by_3x3,
+    cases=[(5,), (7,), (9,), (11,), (3,)],
+    mistakes={
+        "That is the share that is left, not the share that is saved.": lambda n: 9 * (n - 1) / 2 / n**2,
+        "Two 3×3 see a 5×5 patch; a larger one takes more of them.": lambda n: 1 - 18 / n**2,
+        "The first 3×3 sees 3 pixels, each further one 2 more: that makes (n - 1) / 2 of them, not n / 2.": lambda n: (
+            1 - 9 * (n / 2) / n**2
+        ),
+        "Each 3×3 widens the patch by 2 pixels, not by 1.": lambda n: 1 - 9 * (n - 2) / n**2,
+        "A 3×3 has 9 weights for each pair of channels, not 3.": lambda n: 1 - 3 * (n - 1) / 2 / n**2,
+        "That is in per cent; a share lies between 0 and 1.": lambda n: 100 * (1 - 9 * (n - 1) / 2 / n**2),
+    },
+)
 
 
 def _counted_saving(kernel_size: int) -> float:
@@ -33,6 +84,71 @@ pair_saving = Exercise(
         "1×n has n weights for each pair of channels, not one.": lambda n: 1 - 2 / n**2,
         "That is in per cent; a share lies between 0 and 1.": lambda n: 100 * (1 - 2 / n),
         "// rounds down to a whole number; / divides.": lambda n: 1 - 2 // n,
+    },
+)
+
+Layers = Sequence[tuple[int, int]]
+
+
+def _patch(
+    layers: Layers,
+    grow: Callable[[int, int, int], int] = lambda seen, kernel, apart: seen + (kernel - 1) * apart,
+    spread: Callable[[int, int], int] = lambda apart, stride: apart * stride,
+    *,
+    first: int = 1,
+    spread_first: bool = False,
+) -> int:
+    """Pixels seen in one direction; `apart` is how far neighbouring units lie from each other in the picture."""
+    seen, apart = first, 1
+    for kernel, stride in layers:
+        after = spread(apart, stride)
+        seen, apart = grow(seen, kernel, after if spread_first else apart), after
+    return seen
+
+
+patch_seen = Exercise(
+    name="patch-seen",
+    difficulty="medium",
+    minutes=10,
+    hints=(
+        "Go through the function by hand for one layer, a 3×3 with stride 2. How many pixels does one unit of it see?",
+        "Three. The function says five: at which line does the stride enter, and whose neighbours does it set apart?",
+        (
+            "A layer reads units that lie `apart` pixels from each other, where `apart` comes from the layers before "
+            "it. So `seen` has to grow before `apart` takes in the layer's own stride."
+        ),
+    ),
+    reference=_patch,
+    cases=[
+        ([(3, 1)],),
+        ([(3, 1), (3, 1)],),
+        ([(3, 2)],),
+        ([(3, 1), (3, 2)],),
+        ([(3, 2), (3, 1)],),
+        ([(7, 2), (3, 2), (3, 1)],),
+        ([(1, 1), (2, 2), (2, 2), (3, 1)],),
+    ],
+    mistakes={
+        (
+            "That is still the planted bug: a layer's stride sets apart what the next layer reads, not what it reads "
+            "itself."
+        ): lambda layers: _patch(layers, spread_first=True),
+        "A window of n adds n - 1 pixels, not n: one of them was seen before.": lambda layers: _patch(
+            layers, lambda seen, kernel, apart: seen + kernel * apart
+        ),
+        "The strides are left out: after a stride of 2, neighbours lie two pixels apart.": lambda layers: _patch(
+            layers, spread=lambda apart, _: apart
+        ),
+        "Strides multiply: after two strides of 2, neighbours lie 4 pixels apart.": lambda layers: _patch(
+            layers, spread=lambda apart, stride: apart + stride - 1
+        ),
+        "Windows one after the other add up; they do not multiply.": lambda layers: _patch(
+            layers, lambda seen, kernel, _: seen * kernel
+        ),
+        "Before any layer one pixel is seen: start from 1.": lambda layers: _patch(layers, first=0),
+        "Only the strides before a layer count, not the stride of the last one alone.": lambda layers: _patch(
+            layers, spread=lambda _, stride: stride
+        ),
     },
 )
 
@@ -72,6 +188,39 @@ widest_middle = Exercise(
             n * n * i * o // (i + o)
         ),
         "That holds where in_channels and out_channels are equal.": lambda n, i, o: n * i // 2,
+    },
+)
+
+
+def _counted_share(kernel_size: int, in_channels: int, out_channels: int) -> float:
+    shape = (in_channels, 12, 12)
+    separable = depthwise_conv(in_channels, kernel_size) >> conv(out_channels, 1)
+    return total(separable, shape).macs / total(conv(out_channels, kernel_size), shape).macs
+
+
+separable_share = Exercise(
+    name="separable-share",
+    difficulty="medium",
+    minutes=10,
+    hints=(
+        "At one place of the grid: how many numbers does the depthwise n×n multiply, and how many the 1×1?",
+        "The depthwise n² · in_channels, the 1×1 in_channels · out_channels, the n×n n² · in_channels · out_channels.",
+        "Divide the sum of the first two by the third; in_channels cancels. The rest is a sum of two fractions.",
+    ),
+    reference=_counted_share,
+    cases=[(3, 16, 16), (3, 64, 64), (7, 16, 16), (3, 8, 32), (7, 64, 16)],
+    mistakes={
+        "That is the share that is saved, not the share that is left.": lambda n, i, o: 1 - 1 / o - 1 / n**2,
+        "The 1×1 that mixes the channels is missing.": lambda n, i, o: 1 / o,
+        "The depthwise n×n before the 1×1 is missing.": lambda n, i, o: 1 / n**2,
+        "A depthwise window has n² weights for each channel, not for each pair of channels.": lambda n, i, o: (
+            1 + 1 / n**2
+        ),
+        "Channels are filtered before they are mixed: there are in_channels windows, not out_channels.": (
+            lambda n, i, o: 1 / i + 1 / n**2
+        ),
+        "n×n has n² weights for each pair of channels, not n.": lambda n, i, o: 1 / o + 1 / n,
+        "The two convolutions' multiplications add up; they do not multiply.": lambda n, i, o: i / n**2,
     },
 )
 
@@ -169,5 +318,79 @@ split_3x3 = Exercise(
             if isinstance(value, Conv) and value.kernel_size == (3, 3) and value.stride == (1, 1)
             else value
         ),
+    },
+)
+
+
+_GRID = (CHANNELS, 14, 14)
+_LARGE = thrice(conv(CHANNELS, 7))
+MOST_OF_THE_MACS = 0.2
+"""What a design of one's own may cost, as a share of the three 7x7."""
+
+
+def _judge_design(value: Any) -> str | None:
+    if not isinstance(value, Node):
+        return "a value such as conv(16, 3) >> conv(16, 3) is expected, not a module, a class or a text"
+    try:
+        size, large = total(value, _GRID), total(_LARGE, _GRID)
+    except ArchitectureError as error:
+        return f"it does not fit: {str(error).rstrip('.')}"
+    if size.out_shape != _GRID:
+        return f"its output is {shape_text(size.out_shape)}; {shape_text(_GRID)} has to come out, as it goes in"
+    if size.params == 0:
+        return "it has no weights, so it cannot learn"
+    if any(ours < theirs for ours, theirs in zip(size.receptive_field, large.receptive_field, strict=True)):
+        return f"it sees {shape_text(size.receptive_field)} pixels; the three 7×7 see 19x19"
+    if size.macs > MOST_OF_THE_MACS * large.macs:
+        return f"it costs {size.macs / large.macs:.0%} of the three 7×7; {MOST_OF_THE_MACS:.0%} is the most"
+    return _unmixed(value)
+
+
+def _unmixed(value: Node) -> str | None:
+    """A clause that names an output channel on which an input channel has no influence, or None."""
+    value = with_fields(value, Conv, activation="linear")  # a ReLU that passes nothing here is no lack of the design
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model, x = build(value, CHANNELS).eval(), torch.randn(4, *_GRID, requires_grad=True)
+        y = model(x)
+        for channel in range(CHANNELS):
+            (gradient,) = torch.autograd.grad(y[:, channel].sum(), x, retain_graph=True)
+            silent = (gradient.abs().sum((0, 2, 3)) == 0).nonzero().flatten().tolist()
+            if silent:
+                return f"its output channel {channel} does not depend on input channel {silent[0]}: mix the channels"
+    return None
+
+
+own_replacement = Exercise(
+    name="own-replacement",
+    difficulty="harder",
+    minutes=20,
+    hints=(
+        (
+            "What costs: large windows, many channels, or both at once? Which part of the lesson made one of them "
+            "small while the other was large?"
+        ),
+        (
+            "Three ways lead there: few channels while windows are large, with a 1×1 before and after; large windows "
+            "that do not mix channels, and a 1×1 that does; both."
+        ),
+        (
+            "Such as conv(4, 1), then the pair of conv(4, (1, 7)) and conv(4, (7, 1)) three times, then conv(16, 1). "
+            "Count it with total(value, (16, 14, 14)), then look for a design that you would rather train."
+        ),
+    ),
+    judge=_judge_design,
+    mistakes={
+        "it costs 100% of the three 7×7; 20% is the most": _LARGE,
+        "it costs 29% of the three 7×7; 20% is the most": factorize(_LARGE, 7),
+        "it sees 3x3 pixels; the three 7×7 see 19x19": conv(CHANNELS, 3),
+        "it sees 1x19 pixels; the three 7×7 see 19x19": thrice(conv(4, (1, 7))) >> conv(CHANNELS, 1),
+        "it has no weights, so it cannot learn": max_pool(19),
+        "its output is 16x7x7; 16x14x14 has to come out, as it goes in": conv(4, 1) >> conv(CHANNELS, 19, 2),
+        "its output is 8x14x14; 16x14x14 has to come out, as it goes in": conv(4, 1) >> conv(8, 19),
+        "its output channel 0 does not depend on input channel 1: mix the channels": thrice(
+            depthwise_conv(CHANNELS, 7)
+        ),
+        "a value such as conv(16, 3) >> conv(16, 3) is expected, not a module, a class or a text": torch.nn.Identity(),
     },
 )
