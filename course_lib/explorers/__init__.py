@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from course_lib.explorers.auxiliary_heads.explorer import AuxiliaryExplorer
+    from course_lib.explorers.family.explorer import FamilyExplorer
     from course_lib.explorers.grid_reduction.explorer import GridReductionExplorer
     from course_lib.explorers.kernel_factorization.explorer import KernelFactorizationExplorer
     from course_lib.explorers.label_smoothing.explorer import EpsilonExplorer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AuxiliaryExplorer",
     "EpsilonExplorer",
+    "FamilyExplorer",
     "GridReductionExplorer",
     "KernelFactorizationExplorer",
     "ScheduleExplorer",
@@ -26,6 +28,7 @@ __all__ = [
 _ROOMS = {
     "AuxiliaryExplorer": "auxiliary_heads",
     "EpsilonExplorer": "label_smoothing",
+    "FamilyExplorer": "family",
     "GridReductionExplorer": "grid_reduction",
     "KernelFactorizationExplorer": "kernel_factorization",
     "ScheduleExplorer": "schedule",

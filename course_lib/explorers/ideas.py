@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from course_lib.explorers.auxiliary_heads.controls import AuxiliaryIdea
 from course_lib.explorers.controls import Idea
+from course_lib.explorers.family.controls import FamilyIdea
 from course_lib.explorers.grid_reduction.controls import GridReductionIdea
 from course_lib.explorers.kernel_factorization.controls import KernelFactorizationIdea
 from course_lib.explorers.label_smoothing.controls import LabelSmoothingIdea
@@ -16,6 +17,7 @@ IDEAS: dict[str, Idea] = {
         GridReductionIdea(),
         AuxiliaryIdea(),
         LabelSmoothingIdea(),
+        FamilyIdea(),
         ScheduleIdea(),
     )
 }
