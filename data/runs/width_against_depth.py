@@ -1,6 +1,6 @@
 """Records one budget of multiplications spent four ways: 36, 9, 4 or 1 layers, each as wide as the budget allows.
 
-    python data/runs/width_against_depth.py [--images 5000] [--epochs 4] [--seeds 3] [--tiny]
+    python data/runs/width_against_depth.py [--images 2500] [--epochs 4] [--seeds 3] [--tiny]
 
 Deep networks want other learning rates than shallow ones, so each form is trained with each of three rates, and a
 lesson takes the best of each form. An interrupted recording goes on where it stopped.
@@ -23,7 +23,7 @@ TINY = {"images": 40, "epochs": 1, "seeds": 1}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    options = read_options(__doc__, arguments, TINY, data=False, images=5000, epochs=4, seeds=3)
+    options = read_options(__doc__, arguments, TINY, data=False, images=2500, epochs=4, seeds=3)
     data = fashion_images(options)
     data = data.subset(train=min(options.images, len(data.train)))
     images = f"the embedded Fashion-MNIST images, {len(data.train):,} to train and {len(data.test):,} to test"
