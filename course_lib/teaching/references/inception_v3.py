@@ -8,7 +8,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from course_lib.architecture import Branches, Conv, Node, avg_pool, branches, conv, max_pool, seq, total
+from course_lib.architecture import Branches, Conv, Node, avg_pool, branches, conv, max_pool, seq, shape_text, total
 from course_lib.teaching.exercises import Exercise
 
 
@@ -271,6 +271,7 @@ MOST_MACS = 150_000_000
 
 
 def _judge_reduction(value: Node) -> str | None:
+    """What is wrong with a block that is to take the place of v3's last reduction; None if nothing."""
     if not isinstance(value, Node):
         return f"a value such as branches(conv(64, 1), …) is asked for; this is a {type(value).__name__}"
     size = total(value, START)
@@ -288,18 +289,19 @@ def _judge_reduction(value: Node) -> str | None:
 
 
 def _bottleneck(path: Node) -> str | None:
+    """A sentence if a branch is at some place narrower than what it hands on."""
     parts = seq(path).layers
     shapes = [total(seq(*parts[:end]), START).out_shape for end in range(1, len(parts) + 1)]
     if any(prod(shape) < prod(shapes[-1]) for shape in shapes):
-        return f"a branch holds fewer values on its way than it hands on: {' then '.join(map(str, shapes))}"
+        return f"a branch holds fewer values on its way than it hands on: {', '.join(map(shape_text, shapes))}"
     return None
 
 
 _POOL = max_pool(3, 2, padding="valid")
 
 
-def _strided(width: int, kernel_size: int = 3) -> Conv:
-    return conv(width, kernel_size, 2, padding="valid")
+def _strided(width: int) -> Conv:
+    return conv(width, 3, 2, padding="valid")
 
 
 own_reduction = Exercise(
@@ -321,7 +323,7 @@ own_reduction = Exercise(
         "one unit of it sees (3, 3) places; at least (5, 5) are asked for": branches(
             conv(96, 1) >> _strided(512), _POOL
         ),
-        "a branch holds fewer values on its way than it hands on: (8, 17, 17) then (8, 17, 17) then (512, 8, 8)": branches(
+        "a branch holds fewer values on its way than it hands on: 8x17x17, 8x17x17, 512x8x8": branches(
             conv(8, 1) >> conv(8, 3) >> _strided(512), _POOL
         ),
     },
