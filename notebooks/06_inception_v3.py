@@ -138,13 +138,17 @@ lines = {name: representation_sizes(name) for name in NETWORKS}
 
 # %% tags=["nbval-check-output"]
 figure = line_panels(
-    lines, columns=4, xlabel="share of the parts passed, %", ylabel="values", log="y"
+    {NETWORKS[name]: line for name, line in lines.items()},
+    columns=4,
+    xlabel="share of the parts passed, %",
+    ylabel="values",
+    log="y",
 )
 told = [f"{name} ends with {int(line.iloc[-1]):,}" for name, line in lines.items()]
 figure_html(
     figure,
     "Size of the representation through the depth of eight networks, one panel each,"
-    f" falling from left to right; {'; '.join(told)}.",
+    f" rising in the stem and falling after it; {'; '.join(told)}.",
 )
 
 
@@ -207,7 +211,7 @@ local = {
 # %% tags=["folded", "nbval-check-output"]
 Quiz(
     "width-without-relu",
-    "If the 256 channels without ReLU train as fast as the 256 with ReLU, what follows?",
+    "If the 256 channels without ReLU train as fast as the 256 with it, what follows?",
     [
         Answer(
             "More channels do not train faster",
@@ -216,7 +220,7 @@ Quiz(
         Answer(
             "Here width helps for another reason than more disentangled features",
             "Without ReLU nothing can be disentangled that the 32 channels did not hold"
-            " apart already. What remains is that many weights move the output at once.",
+            " apart already. What remains: many weights move the output at once.",
             correct=True,
         ),
         Answer(
@@ -341,12 +345,13 @@ lost = results.loc["3×3", "accuracy"] - results["accuracy"]
 for name in list(squeezed)[1:]:
     saved = 1 - sizes[name].macs / sizes["3×3"].macs
     print(f"{name}: {saved:.0%} of the MACs saved, {lost[name]:+.1f} points lost")
-assert sizes["1×1 to 16, 3×3"].macs < sizes["1×1 to 32, 3×3"].macs < sizes["3×3"].macs
+macs = [sizes[name].macs for name in squeezed]
+assert macs == sorted(macs, reverse=True)
 
 # %% [markdown]
 # Compare the points lost with the noise in the line above them: what lies within it is not shown to be a loss. Fewer
-# channels are not all that differs. Each squeezed network has three layers more, and so short a training punishes depth:
-# part of what it is behind may be a slow start. That is what the last row is for. A network that never had 64 channels,
+# channels are not all that differs. Each squeezed network has three layers more, and so short a training punishes
+# depth: part of what it is behind may be a slow start. That is what the last row is for. A network that never had 64 channels,
 # with as few layers as the first, costs as little as the strongest squeeze. As long as it is not clearly behind, our
 # pictures cannot tell "a window needs few channels" from "this task needs few channels".
 #
@@ -469,7 +474,7 @@ exercises.widest.check(widest)
 squeeze = "1×1 to 32, 3×3"
 saved = 1 - sizes[squeeze].macs / sizes["3×3"].macs
 verdicts = {
-    "1 gentle shrink": "followed from BN-Inception on; help: not shown (grid reduction)",
+    "1 gentle shrink": "followed from BN-Inception on; its help is not shown",
     "2 width trains faster": f"shown; {share:.0%} of it without any new features",
     "3 squeeze first": f"{saved:.0%} saved for {lost[squeeze]:.1f} points of accuracy",
     "4 balance": f"depth alone loses; best here: {balance}",
@@ -829,12 +834,13 @@ def fives(value: Node) -> int:
 split = total(split_5x5(v3), (3, 299, 299))
 assert fives(v3) == 3
 print(
-    f"5×5 convolutions in v3: {fives(v3)}; split into pairs: {split.macs / whole.macs - 1:+.1%} MACs"
+    f"5×5 convolutions in v3: {fives(v3)}; split into pairs:"
+    f" {split.macs / whole.macs - 1:+.1%} MACs"
 )
 for grid in (35, 17, 8):
     zeros_counted = nn.functional.avg_pool2d(torch.ones(1, 1, grid, grid), 3, 1, 1)
     touched = (zeros_counted < 1).float().mean()
-    print(f"{grid}×{grid}: {touched:.0%} of the places average zeros, where they count")
+    print(f"{grid}×{grid}: {touched:.0%} of the places average zeros, if these count")
 
 # %% [markdown]
 # On the last grid, it concerns nearly half of all places. Weights trained one way and used the other give other logits,
@@ -953,8 +959,8 @@ exercises.fold.check(fold)
 #
 # ### Exercise 5 · Merge the siblings (medium, 10 minutes)
 #
-# Write `merge_siblings(layers)` for a list of 1×1 convolutions with bias that read one tensor: it returns the weight and
-# the bias of the one convolution that gives all their outputs, in their order, and the list of widths by which that is
+# Write `merge_siblings(layers)` for a list of 1×1 convolutions with bias that read one tensor: it returns the weight
+# and the bias of the one convolution that gives all their outputs, in their order, and the list of widths by which that is
 # taken apart again.
 
 # %% tags=["nbval-check-output"]
@@ -1053,8 +1059,8 @@ exercises.own_reduction.check(own_reduction)
 #
 # ## Recap
 #
-# - Four principles: a gentle shrink is followed by all networks after GoogLeNet; more channels train faster here, though
-#   mostly for another reason than the paper's; squeezing before a window saves a known share at a price to be measured
+# - Four principles: a gentle shrink is followed by all networks after GoogLeNet; more channels train faster here,
+#   though mostly for another reason than the paper's; squeezing before a window saves a known share at a price to be measured
 #   against noise; depth without width wastes a budget.
 # - Five rewrites lead from GoogLeNet towards v3, and only one of them saves multiplications. The rest of the way are
 #   choices: widths and numbers of blocks that no rule gives.

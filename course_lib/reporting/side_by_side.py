@@ -27,7 +27,7 @@ class SideBySide:
 
     def _repr_html_(self) -> str:
         cells = "".join(
-            f'<div style="flex: 0 1 auto; min-width: 0"><p style="font-size: 115%; font-weight: 600">{escape(heading)}'
+            f'<div style="flex: 1 1 0; min-width: 420px"><p style="font-size: 115%; font-weight: 600">{escape(heading)}'
             f"</p>{picture._repr_mimebundle_()['text/html']}</div>"
             for heading, picture in self._pictures.items()
         )
