@@ -45,6 +45,23 @@
 # | From training to use: folding by hand, and time | 10 |
 
 # %% tags=["guard", "folded"]
+import importlib.util
+import sys
+import time
+
+if importlib.util.find_spec("course_lib") is None:
+
+    class CourseMissingError(Exception):
+        def _render_traceback_(self):
+            return [str(self)]
+
+    # The cells of "Run All" arrive meanwhile, and are stopped with this one.
+    time.sleep(2)
+    raise CourseMissingError(
+        "This lesson needs the course's library, which this Python does not have: "
+        f"in the course's folder run `{sys.executable} -m pip install -e .` "
+        "and restart the kernel, or open the lesson with `make lab`."
+    )
 
 # %% tags=["setup"]
 import math
@@ -1073,3 +1090,7 @@ exercises.own_reduction.check(own_reduction)
 # was trained is the question of the lesson on [training recipes](07_training_recipes.ipynb).
 
 # %% [markdown] tags=["navigation"]
+# ---
+# Before: [Label smoothing](05_label_smoothing.ipynb) ·
+# [All lessons](00_start.ipynb) ·
+# Next: [Training recipes](07_training_recipes.ipynb)
