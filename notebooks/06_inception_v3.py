@@ -329,9 +329,10 @@ def squeeze_saving(channels: int, squeezed: int, kernel_size: int) -> float:
 exercises.squeeze_saving.check(squeeze_saving)
 
 # %% [markdown]
-# Now the price. Three 3×3 convolutions on the 7×7 grid, 64 channels each: as they are, with a 1×1 to 32 or to 16
-# before each. And, lest we praise the squeeze for what is only small data: a network that is narrow throughout, 32
-# channels without any 1×1.
+# Now the price. Three 3×3 convolutions on the 7×7 grid, 64 channels each: as they are, with a 1×1 to 32 or to 16 before
+# each. Two more networks are there to refute us. A 1×1 to 64 squeezes nothing, but adds the same layers: if it is
+# behind as well, it was not the squeeze that cost points. And 32 channels throughout, without any 1×1: if that is as
+# good, then it was not the squeeze that saved them.
 
 
 # %%
@@ -345,6 +346,7 @@ squeezed = {
     "3×3": body(conv(64, 3)),
     "1×1 to 32, 3×3": body(conv(32, 1) >> conv(64, 3)),
     "1×1 to 16, 3×3": body(conv(16, 1) >> conv(64, 3)),
+    "1×1 to 64, 3×3": body(conv(64, 1) >> conv(64, 3)),
     "narrow, 3×3": body(conv(32, 3), width=32),
 }
 squeezed_runs = {name: train(value, epochs=4) for name, value in squeezed.items()}
@@ -362,15 +364,16 @@ lost = results.loc["3×3", "accuracy"] - results["accuracy"]
 for name in list(squeezed)[1:]:
     saved = 1 - sizes[name].macs / sizes["3×3"].macs
     print(f"{name}: {saved:.0%} of the MACs saved, {lost[name]:+.1f} points lost")
-macs = [sizes[name].macs for name in squeezed]
-assert macs == sorted(macs, reverse=True)
+assert sizes["1×1 to 16, 3×3"].macs < sizes["1×1 to 32, 3×3"].macs
+deeper = lost[["1×1 to 32, 3×3", "1×1 to 16, 3×3"]] - lost["1×1 to 64, 3×3"]
+print("behind the 1×1 to 64:", ", ".join(f"{points:+.1f}" for points in deeper))
 
 # %% [markdown]
-# Compare the points lost with the noise in the line above them: what lies within it is not shown to be a loss. Fewer
-# channels are not all that differs. Each squeezed network has three layers more, and so short a training punishes
-# depth: part of what it is behind may be a slow start. That is what the last row is for. A network that never had 64 channels,
-# with as few layers as the first, costs as little as the strongest squeeze. As long as it is not clearly behind, our
-# pictures cannot tell "a window needs few channels" from "this task needs few channels".
+# Compare the points lost with the noise in the first line: what lies within it is not shown to be a loss. A squeezed
+# network is deeper by three layers, and a training as short as this may punish depth, so its loss against the 1×1
+# to 64, which is as deep, is the one that belongs to the squeeze: the last line. And look at the narrow network. It
+# never had 64 channels and costs as little as the strongest squeeze. As long as it is not clearly behind, our pictures
+# cannot tell "a window needs few channels" from "this task needs few channels".
 #
 # ### 4 · Width against depth
 #
@@ -442,6 +445,10 @@ rates_at_an_end = [
 ]
 balance = f"{winner} layers of {SHAPES[winner]}"
 print(f"best: {balance},", "an end of the row" if at_an_end else "between the ends")
+deep_loss = best[36].train_loss.mean()
+best_loss = best[winner].train_loss.mean()
+assert deep_loss > 1.2 * best_loss
+print(f"training loss: 36 layers {deep_loss:.2f}, {balance} {best_loss:.2f}")
 print(
     "best rate at an end of those tried:",
     ", ".join(f"{d} layers" for d in rates_at_an_end) or "for no depth",
@@ -456,10 +463,10 @@ assert deepest.shown is not None
 # <summary>Show the answer</summary>
 #
 # Depth alone is no good use of the budget: 36 layers of 16 channels are clearly behind. But look at how few steps of
-# training the record has. After these, 36 layers without shortcuts have hardly begun to learn, so this says that they
-# are hard to *train*, not that they could hold less. For the other end read the two printed lines. Where the best lies
-# *between* the ends, the rule shows here; where the shallowest wins, our row is too short to show where width stops
-# paying. Where a best rate lies at an end of those tried, that row may be better than it looks.
+# training the record has. On the pictures that they are trained on they are behind as well, as the printed losses say.
+# This says that they are hard to *train*, not that they could hold less. For the other end read the two printed lines.
+# Where the best lies *between* the ends, the rule shows here; where the shallowest wins, our row is too short to show
+# where width stops paying. Where a best rate lies at an end of those tried, that row may be better than it looks.
 #
 # </details>
 #
@@ -977,8 +984,8 @@ exercises.fold.check(fold)
 # ### Exercise 5 · Merge the siblings (medium, 10 minutes)
 #
 # Write `merge_siblings(layers)` for a list of 1×1 convolutions with bias that read one tensor: it returns the weight
-# and the bias of the one convolution that gives all their outputs, in their order, and the list of widths by which that is
-# taken apart again.
+# and the bias of the one convolution that gives all their outputs, in their order, and the list of widths by which that
+# is taken apart again.
 
 # %% tags=["nbval-check-output"]
 exercises.merge_siblings
@@ -1077,8 +1084,8 @@ exercises.own_reduction.check(own_reduction)
 # ## Recap
 #
 # - Four principles: a gentle shrink is followed by all networks after GoogLeNet; more channels train faster here,
-#   though mostly for another reason than the paper's; squeezing before a window saves a known share at a price to be measured
-#   against noise; depth without width wastes a budget.
+#   though mostly for another reason than the paper's; squeezing before a window saves a known share at a price to be
+#   measured against noise; depth without width wastes a budget.
 # - Five rewrites lead from GoogLeNet towards v3, and only one of them saves multiplications. The rest of the way are
 #   choices: widths and numbers of blocks that no rule gives.
 # - Of the steps from v2 to v3, small data can judge three, and a few runs often *cannot tell*. "v3" names two different
