@@ -33,6 +33,7 @@ EXPLORERS = [
     ("03_grid_reduction", "explorer-grid-reduction"),
     ("04_auxiliary_classifiers", "explorer-auxiliary"),
     ("05_label_smoothing", "explorer-epsilon"),
+    ("06_inception_v3", "explorer-family"),
     ("07_training_recipes", "explorer-schedule"),
 ]
 """Each explorer's lesson, and the class of its root element."""
