@@ -1,5 +1,5 @@
-"""Four ways to shrink a grid, three of them from section 5 of the v3 paper: what they cost and how far the representation
-drops on the way. The pure part."""
+"""Four ways to shrink a grid, three of them from section 5 of the v3 paper: what they cost and how far the
+representation drops on the way. The pure part."""
 
 from __future__ import annotations
 
