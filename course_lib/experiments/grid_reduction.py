@@ -56,7 +56,7 @@ def reduction(way: Way, channels: int, kernel_size: int = 3, stride: int = 2, po
     return conv(out, kernel_size, stride)
 
 
-def reduction_network(way: Way, further: int = 0, width: int = 16, pool: Kind = "max") -> Node:
+def reduction_network(way: Way, further: int = 0, width: int = 16, pool: Kind = "max", stem: int = 3) -> Node:
     """A classifier of 28x28 images into ten classes, with two reductions of one way, to 14x14 and to 7x7.
 
     Args:
@@ -64,6 +64,7 @@ def reduction_network(way: Way, further: int = 0, width: int = 16, pool: Kind = 
             saves against "conv_pool", the dearest way.
         width: channels before the first reduction; each reduction doubles them.
         pool: as in `reduction`.
+        stem: window of the first convolution, odd.
 
     Raises:
         ArchitectureError: for another way, pool or number of convolutions.
@@ -74,4 +75,4 @@ def reduction_network(way: Way, further: int = 0, width: int = 16, pool: Kind = 
     if further:
         middle, end = seq(conv(2 * width, 3), conv(2 * width, 3)), conv(4 * width, 3)
     body = seq(reduction(way, width, pool=pool), middle, reduction(way, 2 * width, pool=pool), end)
-    return conv(width, 3) >> body >> global_avg_pool() >> linear(10)
+    return conv(width, stem) >> body >> global_avg_pool() >> linear(10)
