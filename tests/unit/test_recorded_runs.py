@@ -50,7 +50,7 @@ RUNS = {
     "one_hour": 1,
     "one_hour_changes": 10,
     "factorization_by_grid": 4,
-    "grid_reduction": 10,
+    "grid_reduction": 9,
     "label_smoothing": 8,
     "auxiliary_heads": 8,
     "auxiliary_gradients": 48,
