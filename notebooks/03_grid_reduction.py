@@ -1155,7 +1155,8 @@ print(f"{STRIDED} against {POOL}: {points(STRIDED, POOL):+.1f} points")
 #   its MACs and with more parameters. That is the argument of section 5, and it holds, with or without a bottleneck.
 #
 # The paper puts its reductions between blocks of many layers, on ImageNet. There the order may be another; for networks
-# of four convolutions on pictures of clothes it is this one.
+# of three convolutions on pictures of clothes it is this one.
+
 # %% [markdown]
 # ## The reductions of v3 and v4
 #
