@@ -1,8 +1,22 @@
-# --- jupyter: course: minutes_read: 60 minutes_run: 2 title: Grid reduction jupytext: cell_metadata_filter:
-# tags,slideshow,-all formats: ipynb,py:percent notebook_metadata_filter:
-# kernelspec,jupytext,course,-jupytext.text_representation.jupytext_version,-widgets,-language_info text_representation:
-# extension: .py format_name: percent format_version: '1.3' kernelspec: display_name: Python 3 (ipykernel) language:
-# python name: python3 ---
+# ---
+# jupyter:
+#   course:
+#     minutes_read: 60
+#     minutes_run: 2
+#     title: Grid reduction
+#   jupytext:
+#     cell_metadata_filter: tags,slideshow,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,course,-jupytext.text_representation.jupytext_version,-widgets,-language_info
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
 
 # %% [markdown]
 # # Grid reduction
