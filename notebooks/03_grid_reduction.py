@@ -819,7 +819,7 @@ moved = shirt.roll(1, dims=-2)
 figure = matrix_gallery(
     {
         label: [p[0, 0].numpy() for p in (q, *(h(q) for h in halvings.values()))]
-        for label, q in (("as it is", shirt), ("moved by a row", moved))
+        for label, q in (("as it is", shirt), ("one row\ndown", moved))
     },
     titles=["picture", *halvings],
     photographs=True,
@@ -982,8 +982,7 @@ assert parts.loc["pool", "share of the time"] > 0.02
 table(parts, dict.fromkeys(parts.columns, "{:.0%}"))
 
 # %% [markdown]
-# What is left after both is the joining, which copies. So the fewer the channels, the less a count of multiplications
-# says about time.
+# So a count of multiplications leaves out a part of the time.
 
 # %% [markdown]
 # ## On real images
