@@ -1152,10 +1152,10 @@ print(f"{STRIDED} against {POOL}: {points(STRIDED, POOL):+.1f} points")
 # %% [markdown]
 # What these runs say, and what they do not.
 #
-# - **The bottleneck does no harm that shows.** Convolving first has none, and with nearly four times the multiplications
-#   it is less than a point ahead, if at all. The strided convolution has none, has exactly the parameters and MACs of
-#   pooling first, and is several points *worse*. That a representation can hold more does not mean that the task needs
-#   it.
+# - **The bottleneck does no harm that shows.** Convolving first has none, and with nearly four times the
+#   multiplications it is less than a point ahead, if at all. The strided convolution has none, has exactly the
+#   parameters and MACs of pooling first, and is several points *worse*. That a representation can hold more does not
+#   mean that the task needs it.
 # - **Half the parameters do not explain the third way's place.** Made so wide that it has nearly as many as pooling
 #   first, it stays behind it, and the runs do not tell it from the strided convolution.
 # - **How far the network sees does not explain it either.** A first window of 9×9, through which the strided network
