@@ -1,0 +1,75 @@
+"""Records label smoothing beside the confidence penalty and mixup, all three restraining equally much.
+
+    python data/runs/label_smoothing_relatives.py [--seeds 5] [--tiny]
+
+The weight of the penalty is the one at which a single image's logits come to rest where smoothing lets them rest;
+mixup's alpha, one of its authors' own, gives away a tenth of a label on average. An interrupted recording goes on
+where it stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from label_smoothing import judge
+from recording import Recording, Row, fashion_images, read_options
+
+from course_lib.architecture import build, merge
+from course_lib.datasets import ImageData
+from course_lib.experiments.label_smoothing import (
+    STAGES,
+    StepLoss,
+    equal_penalty,
+    few_images,
+    mixup_loss,
+    penalized,
+    smoothing_network,
+    targets_loss,
+    train_with,
+)
+
+NAME = "label_smoothing_relatives"
+EPSILON, ALPHA = 0.1, 0.2
+WAYS = ("labels as they are", "label smoothing", "confidence penalty", "mixup")
+
+
+def loss_of(way: str, few: ImageData, seed: int) -> StepLoss:
+    """The loss of one way, on these training images."""
+    labels, count = few.train.labels, len(few.classes)
+    one_hot = F.one_hot(labels, count).float()
+    if way == "label smoothing":
+        return targets_loss((1 - EPSILON) * one_hot + EPSILON / count)
+    if way == "confidence penalty":
+        weight = equal_penalty(EPSILON, count)
+        return lambda model, images, places: penalized(model(images), labels[places], weight)
+    if way == "mixup":
+        return mixup_loss(one_hot, ALPHA, seed)
+    return targets_loss(one_hot)
+
+
+def train(way: str, seed: int, data: ImageData) -> Row:
+    """One network through both stages, judged at the end."""
+    few = few_images(data)
+    torch.manual_seed(seed)
+    model = build(merge(smoothing_network()), 1)
+    loss = loss_of(way, few, seed)
+    for recipe in STAGES.values():
+        train_with(loss, model, few.train.images, few, replace(recipe, seed=seed))
+    return judge(model, few, data)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = read_options(__doc__, arguments, {"seeds": 1}, data=False, seeds=5)
+    data = fashion_images(options)
+    training = len(few_images(data).train)
+    images = f"{training:,} of the embedded Fashion-MNIST training images and all {len(data.test):,} test images"
+    recording = Recording(NAME, options, images)
+    keys = [{"way": way, "seed": seed} for seed in range(options.seeds) for way in WAYS]
+    for run in recording.missing(keys):
+        recording.add(run, train(**run.key, data=data))
+
+
+if __name__ == "__main__":
+    main()
