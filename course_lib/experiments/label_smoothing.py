@@ -15,16 +15,20 @@ from course_lib.architecture import Node, avg_pool, branches, conv, global_avg_p
 from course_lib.datasets import ImageData, Split
 from course_lib.recipes import Recipe
 from course_lib.training import normalize
+from course_lib.training.machine import autocast, has_bf16
 from course_lib.training.optimizers import make_optimizer
 
 TRAINING_IMAGES = 700
 _PLAIN = Recipe(optimizer="adam", batch_size=32, weight_decay=0, warmup_epochs=0, pad=0, flip=False)
 STAGES = {
     "early": replace(_PLAIN, epochs=10, learning_rate=1e-2, schedule="linear"),
-    "late": replace(_PLAIN, epochs=10, learning_rate=1e-2, schedule="linear"),
+    "late": replace(_PLAIN, epochs=9, learning_rate=3e-3, schedule="constant"),
 }
-"""The second goes on from the first, with the same schedule: what differs between the two is the length of training
-alone. Neither augments nor decays weights, so that nothing but the loss restrains."""
+"""The second goes on from the first; neither augments nor decays weights, so that nothing but the loss restrains."""
+LATE_FALLING = replace(STAGES["late"], learning_rate=6e-3, schedule="linear")
+"""The second stage as long, and at the same rate on average, but with a rate that falls to 0 in the end."""
+TEACHER = replace(_PLAIN, epochs=20, learning_rate=1e-2, schedule="linear")
+"""How a network learns that is to teach another one."""
 
 STUDENT = replace(_PLAIN, epochs=15, learning_rate=1e-2, schedule="linear")
 """How a network learns from another one's probabilities."""
@@ -101,20 +105,22 @@ def clusters(features: Tensor, labels: Tensor) -> dict[str, float]:
 
 
 def train_with(step_loss: StepLoss, model: nn.Module, images: Tensor, data: ImageData, recipe: Recipe) -> None:
-    """Train in place on the CPU in float32 with a loss that `fit` does not know; leaves the model in eval mode.
+    """Train in place on the CPU with a loss that `fit` does not know, otherwise as `fit` would, step by step.
 
     Args:
         images: uint8, shape (N, C, H, W); their places are what `step_loss` gets.
         data: for the channel mean and std.
-        recipe: optimizer, batch, schedule, epochs and seed of the order; there is no augmentation.
+        recipe: optimizer, batch, schedule, epochs and seed; it may ask for no augmentation, clipping or average.
     """
-    optimizer, ready = make_optimizer(recipe, model.parameters()), normalize(images, data.mean, data.std)
+    model.to(memory_format=torch.channels_last).train()
+    optimizer, device = make_optimizer(recipe, model.parameters()), torch.device("cpu")
     generator, steps = torch.Generator().manual_seed(recipe.seed), math.ceil(len(images) / recipe.batch_size)
-    model.train()
     for epoch in range(recipe.epochs):
         for step, places in enumerate(torch.randperm(len(images), generator=generator).tensor_split(steps)):
+            with autocast(device, has_bf16(device)):
+                loss = step_loss(model, normalize(images[places], data.mean, data.std), places)
             optimizer.zero_grad()
-            step_loss(model, ready[places], places).backward()
+            loss.backward()
             for group in optimizer.param_groups:
                 group["lr"] = recipe.learning_rate_at(epoch + (step + 0.5) / steps)
             optimizer.step()
@@ -127,7 +133,9 @@ def targets_loss(targets: Tensor, temperature: float = 1.0) -> StepLoss:
     With a teacher's softmax(logits / T) as targets it is the distillation of Hinton, Vinyals & Dean 2015; its gradient
     shrinks as 1/T², hence the factor.
     """
-    return lambda model, images, places: F.cross_entropy(model(images) / temperature, targets[places]) * temperature**2
+    return lambda model, images, places: (
+        F.cross_entropy(model(images).float() / temperature, targets[places]) * temperature**2
+    )
 
 
 def level_wrong(probabilities: Tensor) -> Tensor:
@@ -159,7 +167,7 @@ def mixup_loss(targets: Tensor, alpha: float, seed: int) -> StepLoss:
     def loss(model: nn.Module, images: Tensor, places: Tensor) -> Tensor:
         order = torch.from_numpy(generator.permutation(len(images)))
         share = generator.beta(alpha, alpha)
-        return F.cross_entropy(model(mix(images, order, share)), mix(targets[places], order, share))
+        return F.cross_entropy(model(mix(images, order, share)).float(), mix(targets[places], order, share))
 
     return loss
 

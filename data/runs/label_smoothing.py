@@ -20,9 +20,7 @@ from course_lib.datasets import ImageData
 from course_lib.experiments.label_smoothing import (
     STAGES,
     careless_labels,
-    clusters,
     few_images,
-    last_features,
     logit_gap,
     smoothing_network,
 )
@@ -35,21 +33,16 @@ SETTINGS += [(0.4, epsilon) for epsilon in (0.0, 0.1, 0.3)]
 
 
 def judge(model: nn.Module, few: ImageData, data: ImageData) -> Row:
-    """Gap, accuracy and clusters on the training images and labels; accuracy, mean confidence, loss and calibration on
-    all test images."""
+    """Logit gap and accuracy on the training images and labels, accuracy, loss and calibration on all test images."""
     logits, labels = predict_logits(model, few.train.images, few), few.train.labels
     test, truth = predict_logits(model, data.test.images, few), data.test.labels
-    probabilities = test.double().softmax(1)
-    ece = multiclass_calibration_error(probabilities, truth, len(data.classes), n_bins=15)
-    shape = clusters(last_features(model, few.train.images, few), labels)
+    ece = multiclass_calibration_error(test.double().softmax(1), truth, len(data.classes), n_bins=15)
     return {
         "train_accuracy": round(accuracy(logits, labels), 4),
         "train_gap": round(logit_gap(logits, labels), 3),
         "test_accuracy": round(accuracy(test, truth), 4),
-        "test_confidence": round(probabilities.max(1).values.mean().item(), 4),
         "test_loss": round(F.cross_entropy(test, truth).item(), 4),
         "test_ece": round(ece.item(), 4),
-        **{f"cluster_{name}": round(value, 4) for name, value in shape.items()},
     }
 
 

@@ -2,7 +2,7 @@
 
     python data/runs/label_smoothing_teachers.py [--seeds 5] [--tiny]
 
-A teacher is the lesson's network after both stages. A student is a narrower one that sees no label of its own: its
+A teacher is the lesson's network. A student is a narrower one that sees no label of its own: its
 targets are the teacher's softmax(logits / T), as they are or with all but the highest probability levelled. For
 comparison the same student learns the labels. An interrupted recording goes on where it stopped.
 """
@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from course_lib.architecture import build, merge
 from course_lib.datasets import ImageData
 from course_lib.experiments.label_smoothing import (
-    STAGES,
     STUDENT,
+    TEACHER,
     few_images,
     level_wrong,
     smoothing_network,
@@ -33,7 +33,7 @@ from course_lib.training import fit, predict_logits
 
 NAME = "label_smoothing_teachers"
 EPSILONS = (0.0, 0.1, 0.3)
-TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
+TEMPERATURES = (1.0, 4.0)
 
 
 def targets_of(few: ImageData, logits: Tensor) -> dict[tuple[str, float], Tensor]:
@@ -64,8 +64,7 @@ def teach(epsilon: float, seed: int, data: ImageData) -> list[Row]:
     few = few_images(data)
     torch.manual_seed(seed)
     teacher = build(merge(smoothing_network()), 1)
-    for recipe in STAGES.values():
-        fit(teacher, few, replace(recipe, label_smoothing=epsilon, seed=seed), progress=False)
+    fit(teacher, few, replace(TEACHER, label_smoothing=epsilon, seed=seed), progress=False)
     own = test_accuracy(teacher, few, data)
     logits = predict_logits(teacher, few.train.images, few)
     rows = []
