@@ -37,6 +37,8 @@ COLUMNS = {
     "factorization_by_grid": "pair_on_grid epochs seed params macs test_accuracy test_loss",
     "grid_reduction": "way further epochs seed params macs test_accuracy test_loss",
     "label_smoothing": "stage noise epsilon seed train_accuracy train_gap test_accuracy test_loss test_ece",
+    "label_smoothing_teachers": "targets temperature epsilon seed teacher test_accuracy",
+    "label_smoothing_relatives": "way seed train_accuracy train_gap test_accuracy test_loss test_ece",
     "auxiliary_heads": "network epochs seed epoch train_accuracy test_accuracy test_loss",
     "auxiliary_gradients": "init batch_norm head_after seed main head cosine",
 }
@@ -52,6 +54,8 @@ RUNS = {
     "factorization_by_grid": 4,
     "grid_reduction": 5,
     "label_smoothing": 8,
+    "label_smoothing_teachers": 3,
+    "label_smoothing_relatives": 2,
     "auxiliary_heads": 8,
     "auxiliary_gradients": 48,
 }
