@@ -660,10 +660,9 @@ times = of_shirts.loc["Coat"] / of_shirts.loc["Sneaker"]
 # With ε = 0.3 the floor of 0.03 under the sneaker leaves a coat no room to be much more.
 assert times["ε = 0"] > 5 * times["ε = 0.3"]
 assert times["ε = 0.3"] < 20
-# The ranking survives: all that is worn above the waist before all that is not.
-likeness = of_shirts.drop("Shirt")
-upper = likeness.loc[["T-shirt/top", "Pullover", "Coat", "Dress"]]
-assert (upper.min() > likeness.drop(upper.index).max()).all()
+# The ranking survives: what is worn above the waist before what is worn on the feet.
+upper = of_shirts.loc[["T-shirt/top", "Pullover", "Coat", "Dress"]]
+assert (upper.min() > of_shirts.loc[["Sandal", "Sneaker", "Ankle boot"]].max()).all()
 print(
     ", ".join(
         f"{name}: a coat is {ratio:,.0f} times as likely as a sneaker"
@@ -675,10 +674,10 @@ table(
 )
 
 # %% [markdown]
-# With or without smoothing the four other garments for the upper body come before all the rest: the *ranking* survives.
-# What shrinks is the distance: how many times as likely a coat is as a sneaker. A uniform prior erases part of what a
-# network says about *how* its wrong answers differ. Müller and colleagues conclude that this makes it a worse teacher;
-# further down you measure whether it does.
+# With or without smoothing the four other garments for the upper body come before all shoes: so much of the *ranking*
+# survives. What shrinks is the distance: how many times as likely a coat is as a sneaker. A uniform prior erases part
+# of what a network says about *how* its wrong answers differ. Müller and colleagues conclude that this makes it a worse
+# teacher; further down you measure whether it does.
 
 # %% [markdown]
 # ## Can its probabilities be trusted?
@@ -1154,6 +1153,10 @@ for temperature in (1.0, 4.0, 16.0, 64.0):
         at_t, logits, (other / temperature).softmax(1)
     ).norm()
 assert abs(lengths[64.0] / lengths[16.0] - 1) < 0.1
+soft = (other / 4).softmax(1)
+assert torch.isclose(
+    distillation(logits, soft, 4.0), 16 * F.cross_entropy(logits / 4, soft)
+)
 print(", ".join(f"T = {t:g}: {length:.2f}" for t, length in lengths.items()))
 
 # %% [markdown]
@@ -1186,9 +1189,10 @@ Quiz(
 )
 
 # %% [markdown]
-# Recorded, for it takes many networks: teachers as above, late; students of a quarter of the channels, on the same 700
-# pictures, without labels. *levelled* is that control. The first row learns the labels, smoothed by ε, without a
-# teacher.
+# Recorded, for it takes many networks. Teachers: the network from above, trained for 20 epochs with a rate that falls
+# to zero, with each ε. Students: a quarter of the channels, 15 epochs, the teacher's probabilities of the same 700
+# pictures, no labels. *levelled* is the control of the question. The first row learns the labels, smoothed by ε,
+# without a teacher.
 
 # %% tags=["nbval-check-output"]
 taught = load_record("label_smoothing_teachers")
@@ -1364,20 +1368,36 @@ formats |= {"test_loss": "{:.3f}", "test_ece": "{:.3f}"}
 table(of_way, formats, record=related)
 
 # %% tags=["nbval-check-output"]
-accuracies = 100 * ways.pivot(index="seed", columns="way", values="test_accuracy")
-differences_table(
-    {
-        f"{way} against labels as they are": paired_difference(
-            accuracies[way], accuracies["labels as they are"]
+measures = {
+    "accuracy, points": ("test_accuracy", 100),
+    "ECE, points": ("test_ece", 100),
+    "gap": ("train_gap", 1),
+}
+against_labels, against_smoothing = {}, {}
+for name, (column, scale) in measures.items():
+    wide = scale * ways.pivot(index="seed", columns="way", values=column)
+    for way in ("label smoothing", "confidence penalty", "mixup"):
+        against_labels[f"{name}: {way} against labels as they are"] = paired_difference(
+            wide[way], wide["labels as they are"]
         )
-        for way in accuracies.columns.drop("labels as they are")
-    },
-    related,
-)
+for way in ("confidence penalty", "mixup"):
+    against_smoothing[f"gap: {way} against label smoothing"] = paired_difference(
+        wide[way], wide["label smoothing"]
+    )
+for name, found in against_labels.items():
+    assert (found.shown is None) if name.startswith("accuracy") else (found.shown < 0)
+assert all(found.shown > 0 for found in against_smoothing.values())
+differences_table(against_labels | against_smoothing, related)
 
 # %% [markdown]
-# RELATIVETEXT
-#
+# All three restrain, and all three are better calibrated, late, than the network that learns the labels as they are; of
+# accuracy five runs cannot tell. (The two relatives were recorded on another machine than the first two rows, with the
+# same first weights and the same order of pictures.) And the prediction, the same gap, fails: both relatives end
+# further out than smoothing, though a free image would rest at one place. For mixup that is no wonder, for the gap is
+# taken on pictures that are not mixed. For the penalty it goes with the pull that vanishes: p(k) ln p(k) hardly notices
+# a class at 10⁻⁵, and the gap, a mean of logits, does. This is a guess that fits, not a finding.
+
+
 # %% [markdown]
 # ## A loss that looks right
 #
@@ -1484,10 +1504,8 @@ columns = (
 columns["± standard error"] = (
     100 * noisy_runs.groupby(["stage", "epsilon"])["test_accuracy"].sem()
 )
-columns["test confidence"] = (
-    100 * noisy_runs.groupby(["stage", "epsilon"])["test_confidence"].mean()
-)
-formats = dict.fromkeys(columns, "{:.1f} %")
+columns["test ECE"] = noisy_runs.groupby(["stage", "epsilon"])["test_ece"].mean()
+formats = dict.fromkeys(columns, "{:.1f} %") | {"test ECE": "{:.3f}"}
 table(
     columns.set_axis([f"{stage}, ε = {epsilon:g}" for stage, epsilon in columns.index]),
     formats,
@@ -1575,14 +1593,14 @@ print(
     f" {needed:,.0f} test pictures needed"
 )
 print(f"on two separate sets of pictures: {unpaired:,.0f} in each")
-# Of the same order: another seed moves as many pictures as another loss.
-assert 0.5 < between_seeds / disagree < 2
+assert between_seeds > 0.5 * disagree
 print(f"two seeds without smoothing disagree about {between_seeds:.1%}")
 
 # %% [markdown]
-# Two seeds of one loss disagree about as many pictures as two losses do. Even the 50,000 pictures of ImageNet's
-# validation set are not many, if networks trained there disagree as ours do (the paper judges on 48,238 of them,
-# section 10). And no number of pictures tells the loss from the luck of one seed: that takes several runs of each.
+# Two seeds of one loss disagree about not many fewer pictures than two losses do, if fewer at all. Even the 50,000
+# pictures of ImageNet's validation set are not many, if networks trained there disagree as ours do (the paper judges on
+# 48,238 of them, section 10). And no number of pictures tells the loss from the luck of one seed: that takes several
+# runs of each.
 
 # %% tags=["nbval-check-output"]
 needed_runs = runs_needed(gain, 0.2)
