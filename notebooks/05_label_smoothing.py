@@ -876,9 +876,9 @@ assert too_sure["late, rate falling"] > too_sure["early"] + 3
 table(control, formats)
 
 # %% [markdown]
-# It is: over-confidence comes with either rate. The *accuracy* is another matter. What late lacks of it against the
-# last row is not over-fitting but the noise of a rate that does not fall. Without the control one would have told a
-# tale of over-fitting.
+# It is: over-confidence comes with either rate. The *accuracy* is another matter. If late has less of it than the last
+# row, then what it lacks is not over-fitting but the noise of a rate that does not fall. Without the control one would
+# have told a tale of over-fitting.
 #
 # Two seeds are two seeds. The first two rows recorded with more seeds, and with more values of ε:
 
@@ -897,13 +897,14 @@ table(recorded_table, formats, record=record)
 # %% tags=["nbval-check-output"]
 best_ece = {stage: means["test_ece"][stage].idxmin() for stage in stages}
 assert means["test_ece"]["early"].is_monotonic_increasing
+assert means["test_ece"]["late", 0.3] > means["test_ece"]["late", 0.0]
 # The best of the late ones is at neither end of those tried.
 assert 0 < best_ece["late"] < clean["epsilon"].max()
 print(", ".join(f"{stage}: best ECE at ε = {e:g}" for stage, e in best_ece.items()))
 
 # %% [markdown]
 # Read *test_ece* downwards. Early, every step of ε makes it worse: best is none. Late, it falls first and rises again:
-# the more a network is over-confident, the larger the ε that suits it, and too much is as bad as none.
+# to the over-confident network some ε does good, and too much is worse than none.
 #
 # And the accuracy? Against ε = 0, seed by seed; the interval holds the true difference in 95 of 100 such comparisons:
 
@@ -1033,11 +1034,10 @@ for seed in (0, 1):
 #
 # Why does a network press all wrong classes to one height? Its last layer gives class k the logit w·x, the product of
 # the picture's *features* x, what the layer reads, and the class's weights w (and adds a small number, the bias).
-# Multiply out the distance of the two: |x - w|² = |x|² - 2 w·x + |w|². So the logit is -|x - w|²/2 with two terms
-# added,
-# |x|²/2 and |w|²/2. The first is the same for all ten classes; softmax does not notice what is added to all logits
-# alike. The second differs little between classes. Hence a class's logit is large where x lies *near its weights*.
-# Check how much of the logits the distance says:
+# Multiply out the distance of the two: |x - w|² = |x|² - 2 w·x + |w|². So the logit is -|x - w|²/2 and two terms more:
+# half of |x|² and half of |w|². The first is the same for all ten classes, and softmax does not notice what is added to
+# all logits alike. The second differs little between classes. Hence a class's logit is large where x lies *near its
+# weights*. Check how much of the logits the distance says:
 
 
 # %%
