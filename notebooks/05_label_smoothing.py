@@ -657,7 +657,7 @@ means = {
 }
 of_shirts = pd.DataFrame(means, index=pd.Index(data.classes, name="mean p on shirts"))
 times = of_shirts.loc["Coat"] / of_shirts.loc["Sneaker"]
-# With ε = 0.3 the floor of 0.03 under the sneaker leaves a coat no room to be much more.
+# With ε = 0.3 the floor of 0.03 under the sneaker leaves a coat little room above it.
 assert times["ε = 0"] > 5 * times["ε = 0.3"]
 assert times["ε = 0.3"] < 20
 # The ranking survives: what is worn above the waist before what is worn on the feet.
@@ -1624,7 +1624,9 @@ assert needed_runs > 2 * gain.runs
 print(f"to see 0.2 points: {needed_runs:,} runs of each, on these 2,000 pictures")
 
 # %% [markdown]
-# ## Exercise 6: a restraint of your own (harder, 20 minutes)
+# ## Restraint without smoothed labels
+#
+# ### Exercise 6: a restraint of your own (harder, 20 minutes)
 #
 # Invent a loss that keeps a network from being too sure, *without* smoothed labels; many answers are right. Write
 # `restrained(logits, labels)`, a mean over the images (N, 10) and labels (N,), as one tensor. The check lets gradient
@@ -1662,6 +1664,9 @@ exercises.restraint.check(restrained)
 # - It lowers confidence. That mends a network that is too sure and harms one that is not: measure, then choose. A
 #   temperature can do it afterwards.
 # - It shrinks the cloud of features and evens out its distances; relative to them the clusters hardly get tighter here.
+# - The confidence penalty is smoothing with the divergence turned round, and lets go of a network that is very sure;
+#   mixup smooths labels on average, and changes the pictures with them.
+# - A smoothed teacher is said to be a worse one. Here it was not; find out first what the student learns from it.
 # - A loss is what its gradient says. Test the gradient.
 # - 0.2 % takes some hundred thousand pictures and many runs to see. Believe such a number when it was seen often, not
 #   when it was seen once.
