@@ -260,9 +260,9 @@ def line_chart(
     Raises:
         ValueError: if there are more series than distinct looks.
     """
-    if not 1 <= len(series) <= len(SERIES):
-        raise ValueError(f"lines can tell 1 to {len(SERIES)} series apart, not {len(series)}")
     chosen = dict(zip(series, SERIES, strict=False)) | dict(styles or {})
+    if not series or not set(series) <= set(chosen):
+        raise ValueError(f"lines can tell 1 to {len(SERIES)} series apart, not {len(series)}, unless `styles` has more")
     with style():
         figure = Figure(layout="constrained")
         axes = figure.subplots()

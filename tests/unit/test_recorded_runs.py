@@ -42,6 +42,8 @@ COLUMNS = {
     "grid_reduction": "way change epochs seed params macs test_accuracy test_loss",
     "label_smoothing": "stage noise epsilon seed train_accuracy train_gap test_accuracy test_loss test_ece",
     "lesson_times": "instructions threads lesson seconds images_per_second peak_private_gb",
+    "label_smoothing_teachers": "targets temperature epsilon seed teacher test_accuracy",
+    "label_smoothing_relatives": "way seed train_accuracy train_gap test_accuracy test_loss test_ece",
     "auxiliary_heads": "network epochs seed epoch train_accuracy test_accuracy test_loss",
     "auxiliary_gradients": "init batch_norm head_after seed main head cosine",
 }
@@ -59,6 +61,8 @@ RUNS = {
     "width_against_depth": 12,
     "grid_reduction": 9,
     "label_smoothing": 8,
+    "label_smoothing_teachers": 3,
+    "label_smoothing_relatives": 2,
     "auxiliary_heads": 8,
     "lesson_times": 2,
     "auxiliary_gradients": 48,
