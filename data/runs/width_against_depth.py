@@ -2,8 +2,9 @@
 
     python data/runs/width_against_depth.py [--images 2500] [--epochs 4] [--seeds 3] [--tiny]
 
-Deep networks want other learning rates than shallow ones, so each form is trained with each of three rates, and a
-lesson takes the best of each form. An interrupted recording goes on where it stopped.
+Deep networks want other learning rates than shallow ones, so each form is trained with rates of its own, and a lesson
+takes the best of each form. Where the rate with the lowest training loss is at an end, its row needs another one. A run
+that diverges has no losses and no accuracy. An interrupted recording goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from recording import Recording, fashion_images, read_options
 
 from course_lib.architecture import build, total
 from course_lib.experiments.width_and_depth import SHAPES, budget_network
-from course_lib.training import Recipe, fit
+from course_lib.training import DivergedError, Recipe, fit
 
 NAME = "width_against_depth"
-RATES = (0.03, 0.1, 0.3)
+COMMON_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
+RATES = dict.fromkeys(SHAPES, COMMON_RATES) | {36: (*COMMON_RATES, 3.0)}
+OUTCOMES = ("train_loss", "test_accuracy", "test_loss")
 TINY = {"images": 40, "epochs": 1, "seeds": 1}
 
 
@@ -30,19 +33,19 @@ def main(arguments: list[str] | None = None) -> None:
     recording = Recording(NAME, options, images)
     keys = [
         {"depth": depth, "learning_rate": rate, "images": len(data.train), "epochs": options.epochs, "seed": seed}
-        for seed, depth, rate in product(range(options.seeds), SHAPES, RATES)
+        for seed, depth in product(range(options.seeds), SHAPES)
+        for rate in RATES[depth]
     ]
     for run in recording.missing(keys):
         value, seed = budget_network(run.key["depth"]), run.key["seed"]
         size = total(value, (1, 28, 28))
         torch.manual_seed(seed)
         recipe = Recipe(epochs=options.epochs, learning_rate=run.key["learning_rate"], seed=seed)
-        last = fit(build(value, 1), data, recipe, progress=False, checkpoints=run.checkpoints).iloc[-1]
-        outcome = {
-            "train_loss": round(last.train_loss, 4),
-            "test_accuracy": round(last.test_accuracy, 4),
-            "test_loss": round(last.test_loss, 4),
-        }
+        try:
+            last = fit(build(value, 1), data, recipe, progress=False, checkpoints=run.checkpoints).iloc[-1]
+            outcome = {name: round(last[name], 4) for name in OUTCOMES}
+        except DivergedError:
+            outcome = dict.fromkeys(OUTCOMES)
         recording.add(run, {"width": SHAPES[run.key["depth"]], "params": size.params, "macs": size.macs, **outcome})
 
 

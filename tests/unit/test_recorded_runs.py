@@ -23,6 +23,7 @@ import v2_against_v3
 
 from course_lib.architecture import Conv, Node, labelled_children, total
 from course_lib.experiments.factorized_layers import replacements
+from course_lib.experiments.searching import best_inside
 from course_lib.experiments.width_and_depth import SHAPES, budget_network
 from course_lib.reporting.records import FOLDER, load_record
 
@@ -60,6 +61,8 @@ RUNS = {
     "factorized_layers": 6,
     "width_against_depth": 12,
     "grid_reduction": 9,
+    "grid_reduction": 5,
+    "width_against_depth": 21,
     "label_smoothing": 8,
     "label_smoothing_teachers": 3,
     "label_smoothing_relatives": 2,
@@ -282,3 +285,11 @@ def test_the_four_ways_cost_the_same_and_are_those_recorded() -> None:
             sizes[row.depth].params,
             sizes[row.depth].macs,
         )
+
+
+def test_the_best_rate_of_each_depth_is_at_no_end_of_those_tried() -> None:
+    rows = recorded("width_against_depth")
+    for depth, own in rows.groupby("depth"):
+        losses = own.groupby("learning_rate")["train_loss"]
+        assert set(losses.count()) == {own["seed"].nunique()}, f"{depth} layers: as many whole runs of each rate"
+        assert best_inside(losses.mean()) > 0

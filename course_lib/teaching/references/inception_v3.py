@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.architecture import Branches, Conv, Node, avg_pool, branches, conv, max_pool, seq, shape_text, total
+from course_lib.errors import CourseError
 from course_lib.teaching.exercises import Exercise
 
 
@@ -45,6 +46,16 @@ squeeze_saving = Exercise(
         "That is a number of multiplications a place; a share is asked for.": lambda k, s, n: float(
             n**2 * k * k - k * s - n**2 * s * k
         ),
+        "A share is asked for, not per cent.": lambda k, s, n: 100 * (1 - _left(k, s, n)),
+        "That says how many times cheaper the pair is; the share that is saved is asked for.": lambda k, s, n: (
+            1 / _left(k, s, n)
+        ),
+        "Saved is what is left taken from 1, not 1 taken from what is left.": lambda k, s, n: _left(k, s, n) - 1,
+        "Where the pair costs more than the window alone, the share is negative, not 0.": lambda k, s, n: max(
+            0.0, 1 - _left(k, s, n)
+        ),
+        "The 1×1 goes from k to s channels, not from k to k.": lambda k, s, n: 1 - (k + n**2 * s) / (n**2 * k),
+        "Compare with the n×n from k to k channels, not from s to k.": lambda k, s, n: 1 - (k + n**2 * k) / (n**2 * k),
     },
 )
 
@@ -81,6 +92,13 @@ widest = Exercise(
         "The cost grows with the square of the width: take the root.": lambda d, b: 16 * (b // (9 * d) // 16),
         "A 3×3 window has nine places.": lambda d, b: 16 * int(math.sqrt(b / d) / 16),
         "The budget is for all layers, not for each.": lambda d, b: 16 * int(math.sqrt(b / 9) / 16),
+        "A width that costs exactly the budget is allowed.": lambda d, b: max(
+            (width for width in range(16, 2049, 16) if 9 * d * width**2 < b), default=0
+        ),
+        "A 3×3 window has nine places, not three.": lambda d, b: 16 * int(math.sqrt(b / (3 * d)) / 16),
+        "A multiple of 16 is asked for, not of 8.": lambda d, b: 8 * int(math.sqrt(b / (9 * d)) / 8),
+        "The width is asked for, not how many times 16 it is.": lambda d, b: int(math.sqrt(b / (9 * d)) / 16),
+        "The width is asked for, not what it costs.": lambda d, b: 9 * d * _rounded(d, b, int) ** 2,
     },
 )
 
@@ -117,6 +135,11 @@ def _block_c(
     return branches(conv(192, 1), line(second), line(third), (pool or avg_pool(3)) >> conv(192, 1))
 
 
+def _with_last(inner: int, last: Node) -> Branches:
+    """Block C with another last branch."""
+    return branches(*block_c_value(inner).paths[:3], last)
+
+
 block_c = Exercise(
     name="block-c",
     difficulty="medium",
@@ -141,6 +164,15 @@ block_c = Exercise(
         "The pool is an average pool.": lambda c: _block_c(c, pool=max_pool(3)),
         "A 1×1 to the inner width begins the second and the third branch.": lambda c: _block_c(c, reduce=False),
         "The inner width is the argument, not always 128.": lambda c: _block_c(128 if c > 128 else 112),
+        "The pool comes before its 1×1.": lambda c: _with_last(c, conv(192, 1) >> avg_pool(3)),
+        "A 1×1 to 192 channels follows the pool.": lambda c: _with_last(c, avg_pool(3)),
+        "There are four branches; the pool's is missing.": lambda c: branches(*block_c_value(c).paths[:3]),
+        "The short branch with one pair of windows comes before the long one.": lambda c: branches(
+            *(block_c_value(c).paths[index] for index in (0, 2, 1, 3))
+        ),
+        "The branches stand side by side, joined by branches(…), not one after the other.": lambda c: seq(
+            *block_c_value(c).paths
+        ),
         "The 7×7 is to be factorised, into 1×7 and 7×1.": lambda c: _block_c(
             c, second=((7, 7),), third=((7, 7), (7, 7))
         ),
@@ -215,6 +247,11 @@ fold = Exercise(
         ),
         "The scale belongs to the output channels, the first dimension of the weight.": _folding(shape=(1, -1, 1, 1)),
         "The convolution's bias is lost.": _folding(bias=lambda b, n, s: n.bias - n.running_mean * s),
+        "The mean is scaled, too.": _folding(bias=lambda b, n, s: b * s - n.running_mean + n.bias),
+        "β itself is not scaled.": _folding(bias=lambda b, n, s: (b - n.running_mean + n.bias) * s),
+        "The weight is scaled, too.": lambda w, b, n: (w, _folding()(w, b, n)[1]),
+        "Take the batch norm's own ε.": _folding(scale=lambda n: n.weight / torch.sqrt(n.running_var + 1e-5)),
+        "The weight is returned first, then the bias.": lambda w, b, n: _folding()(w, b, n)[::-1],
     },
 )
 
@@ -258,6 +295,20 @@ merge_siblings = Exercise(
             sum(_joined(ls)[2]),
         ),
         "That is the first layer alone.": lambda ls: _joined(ls[:1]) if len(ls) > 1 else _joined(ls * 2),
+        "The weight of a convolution has four dimensions, (out, in, 1, 1).": lambda ls: (
+            _joined(ls)[0].flatten(1),
+            *_joined(ls)[1:],
+        ),
+        "The biases stand in the order of the weights.": lambda ls: (
+            _joined(ls)[0],
+            _joined(ls[::-1])[1],
+            _joined(ls)[2],
+        ),
+        "Each layer's own width is asked for, not where its channels end.": lambda ls: (
+            *_joined(ls)[:2],
+            [sum(_joined(ls)[2][:end]) for end in range(1, len(ls) + 1)],
+        ),
+        "The list of widths is missing.": lambda ls: _joined(ls)[:2],
         "The widths are output channels, not input channels.": lambda ls: (
             *_joined(ls)[:2],
             [layer.in_channels for layer in ls],
@@ -274,26 +325,30 @@ def _judge_reduction(value: Node) -> str | None:
     """What is wrong with a block that is to take the place of v3's last reduction; None if nothing."""
     if not isinstance(value, Node):
         return f"a value such as branches(conv(64, 1), …) is asked for; this is a {type(value).__name__}"
-    size = total(value, START)
+    try:
+        size = total(value, START)
+    except CourseError as error:
+        return f"it cannot read {shape_text(START)}: {error}".rstrip(".")
     if size.out_shape != TARGET:
         return f"it gives {size.out_shape}; {TARGET} is asked for"
     if size.macs > MOST_MACS:
         return f"it costs {size.macs:,} MACs; at most {MOST_MACS:,} are asked for"
     if min(size.receptive_field) < 5:
         return f"one unit of it sees {size.receptive_field} places; at least (5, 5) are asked for"
+    return _bottleneck(value, START)
+
+
+def _bottleneck(value: Node, before: tuple[int, ...]) -> str | None:
+    """A sentence if a branch, also one inside another, is at some place narrower than what it hands on."""
     for path in value.paths if isinstance(value, Branches) else (value,):
-        problem = _bottleneck(path)
-        if problem:
-            return problem
-    return None
-
-
-def _bottleneck(path: Node) -> str | None:
-    """A sentence if a branch is at some place narrower than what it hands on."""
-    parts = seq(path).layers
-    shapes = [total(seq(*parts[:end]), START).out_shape for end in range(1, len(parts) + 1)]
-    if any(prod(shape) < prod(shapes[-1]) for shape in shapes):
-        return f"a branch holds fewer values on its way than it hands on: {', '.join(map(shape_text, shapes))}"
+        parts = seq(path).layers
+        shapes = [total(seq(*parts[:end]), before).out_shape for end in range(1, len(parts) + 1)]
+        if any(prod(shape) < prod(shapes[-1]) for shape in shapes):
+            return f"a branch holds fewer values on its way than it hands on: {', '.join(map(shape_text, shapes))}"
+        for part, shape in zip(parts, [before, *shapes], strict=False):
+            problem = _bottleneck(part, shape) if isinstance(part, Branches) else None
+            if problem:
+                return problem
     return None
 
 
@@ -325,6 +380,12 @@ own_reduction = Exercise(
         ),
         "a branch holds fewer values on its way than it hands on: 8x17x17, 8x17x17, 512x8x8": branches(
             conv(8, 1) >> conv(8, 3) >> _strided(512), _POOL
+        ),
+        "a branch holds fewer values on its way than it hands on: 9x17x17, 9x17x17, 512x8x8": branches(
+            branches(conv(9, 1) >> conv(9, 3) >> _strided(512)), _POOL
+        ),
+        "but they end as branch1 512x9x9, branch2 768x8x8; give them equal strides and padding": branches(
+            conv(96, 1) >> conv(96, 3) >> conv(512, 3, 2), _POOL
         ),
     },
     judge=_judge_reduction,
