@@ -222,9 +222,9 @@ alt = "Patches seen by one unit of each branch, framed on a picture of a shirt. 
 figure_html(figure, alt + sizes)
 
 # %% [markdown]
-# No branch sees a single pixel: already the 1×1 of 3a reads units that each saw a patch. There the 5×5 reaches more than
-# twice as far as the 1×1. In 4a it reaches less than twice as far, and all three see a large part of the picture. In 5a
-# even the 1×1 sees more than 224 pixels each way: the picture's border cuts off what a unit sees.
+# No branch sees a single pixel: already the 1×1 of 3a reads units that each saw a patch. There the 5×5 reaches more
+# than twice as far as the 1×1. In 4a it reaches less than twice as far, and all three see a large part of the picture.
+# In 5a even the 1×1 sees more than 224 pixels each way: the picture's border cuts off what a unit sees.
 #
 # ## What it costs
 #
@@ -375,7 +375,7 @@ x = torch.randn(2, 192, 5, 5)
 for row in range(5):
     for column in range(5):
         at_place = matrix(x[:, :, row, column])
-        # On the processor, in float32; a GPU's TF32 keeps 11 bits of a factor: atol=1e-2.
+        # In float32 on the processor; under a GPU's TF32 it would take atol=1e-2.
         assert torch.allclose(at_place, one_by_one(x)[:, :, row, column], atol=1e-5)
 print("the same at all 25 places; the matrix is", tuple(matrix.weight.shape))
 
@@ -510,7 +510,8 @@ first = min(width for width, macs in tried.items() if macs[2] == max(macs))
 fold_answer(
     f"1. The 5×5 grows {five:.1f} times, the 3×3 {three:.1f} times; the module hands on"
     f" {total(naive, shape).out_shape[0]} channels.",
-    f"2. From {first} on: for a pair of channels it multiplies 25 times, the 3×3 only 9.",
+    f"2. From {first} channels on: for each pair of channels the 5×5 multiplies"
+    " 25 times, the 3×3 only 9.",
     table(every, dict.fromkeys(columns[1:], "{:.0%}")),
 )
 
@@ -649,13 +650,13 @@ table(sums, dict.fromkeys(sums, "{:,.0f}"))
 #   paper contradicts itself, and its ops belong to the widths that it prints.
 # - In 5a the two columns fit each other, but not the widths printed beside them. In 4a the params are too low by more
 #   than rounding; the ops are too coarse to judge. The paper gives no reason, and counting finds none.
-# - The first row fits itself, but not a 7×7 over three channels. A layer that fits both numbers is the one counted in the
-#   last cell: eight 7×7 windows on each colour alone, then a 1×1 from the 24 channels to 64. So begins the code that
-#   Google released later for BN-Inception. Whether it is the layer meant here, the paper does not say.
+# - The first row fits itself, but not a 7×7 over three channels. A layer that fits both numbers is the one counted in
+#   the last cell: eight 7×7 windows on each colour alone, then a 1×1 from the 24 channels to 64. So begins the code
+#   that Google released later for BN-Inception. Whether it is the layer meant here, the paper does not say.
 #
 # The first row matters. The ops add up to the "1.5 billion multiply-adds" that the paper set itself as a budget; with
-# a plain 7×7, as in PyTorch's copy, they are 1.58 billion. And the paper's own params add up to seven million: the
-# "5 million" stand in neither.
+# a plain 7×7, as in PyTorch's copy, they are 1.58 billion. And the paper's own params add up to seven million, as ours
+# do, not to the later paper's "5 million".
 #
 # ### Code beside the paper
 #
@@ -936,10 +937,11 @@ for name in ("as it is", "as it is, wider"):
 assert repaired.mean() > results.loc["as it is", "accuracy"]
 
 # %% [markdown]
-# The repaired network beats the one that dies, with the very same number of weights. How surely, the first interval
-# says: where it holds 0, three runs cannot tell. Now look at the second line before you say why. If its interval lies
-# above 0, more multiplications on a dying grid did not do it; if not, computing more may have done as well. Either way
-# it is said of a short training with one recipe, which may suit one of them better.
+# Averaged over the runs, the repaired network beats the one that dies, with the very same number of weights. The first
+# interval says whether three runs are enough to say so of other first weights, too: they are where it lies above 0.
+# Where it holds 0, they cannot tell, and more runs would. Now look at the second line before you say why. If its
+# interval lies above 0, more multiplications on a dying grid did not do it; if not, computing more may have done as
+# well. Either way it is said of a short training with one recipe, which may suit one of them better.
 #
 # If you have a minute, make the sharper test: enlarge the pictures to 64×64 and train the *first* network on them. Then
 # 3a works on 8×8 places and 5b on 2×2, as after the repair, and no pool is gone. Should that gain nothing, the larger
@@ -994,9 +996,10 @@ print(f"only one of the two is right on {apart:.0%} of the pictures;")
 print(f"0.6 points at two standard errors: about {needed:,.0f} test pictures")
 
 # %% [markdown]
-# Only a picture on which one of the two is right and the other wrong says anything of the difference. There are so many
-# of them, and so few pictures in all, that chance hides 0.6 points, whatever the seeds do. Nor is it the paper's comparison: there the average saves tens
-# of millions of weights, here a few thousand. What *can* be said here is the count.
+# Only a picture on which one of the two is right and the other wrong says anything of the difference. There are so
+# many of them, and so few pictures in all, that chance hides 0.6 points, whatever the seeds do. Nor is it the paper's
+# comparison: there the average saves tens of millions of weights, here a few thousand. What *can* be said here is the
+# count.
 
 # %% [markdown]
 # ## With and without batch norm
@@ -1294,7 +1297,8 @@ exercises.branch_evidence.check(branch_evidence)
 # - A 1×1 convolution is a matrix over the channels, the same at every place. Before the windows and after the pool it
 #   makes the module affordable: 3a needs 42 % of the naive module's multiplications, and in a stack the naive form
 #   grows with every module.
-# - GoogLeNet has 22 layers with weights and, counted, seven million parameters, not five.
+# - GoogLeNet has 22 layers with weights and, counted, seven million parameters, not five. In four rows of the paper's
+#   own table the two columns contradict each other.
 # - An average before the classifier saves fifty million weights. Its 0.6 points cannot be seen at our scale.
 # - Every layer of stride 2 halves the grid. At 32×32, the last modules work on a single place, and nothing warns you.
 # - With batch norm a network learns at rates at which it cannot learn without.
