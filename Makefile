@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab lab-lecturer test test-fast notebooks lint benchmark clean
+.PHONY: help lab lab-lecturer test test-fast notebooks site lint benchmark clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,10 +26,17 @@ lab: $(INSTALLED)  ## open the course in JupyterLab: copies of your own, with th
 lab-lecturer: $(INSTALLED)  ## open the lessons themselves, with the solutions; nothing is saved unasked
 	JUPYTER_CONFIG_PATH=jupyter/lecturer $(LAB) --ServerApp.root_dir=notebooks
 
+# Pyodide's core, which runs the explorers of static pages: npm is asked for it once, all else works without a network.
+NPM_CACHE := .cache/npm
+PYODIDE := $(NPM_CACHE)/pyodide.fetched
+$(PYODIDE): $(INSTALLED) course_lib/authoring/npm_packages.py
+	$(RUN) course_lib.authoring.npm_packages pyodide
+	@touch $@
+
 # Two files at a time, one thread each, take half as long as one file on two threads; latency is the benchmark's.
 test: lint  ## install what is missing and run every check
 	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist loadfile tests/unit tests/notebooks tests/browser/test_jupyterlab.py tests/browser/test_days.py \
-		tests/browser/test_explorers.py
+		tests/browser/test_explorers.py tests/browser/test_site.py
 
 test-fast: $(INSTALLED)  ## the unit tests, without the slow ones
 	$(RUN) pytest tests/unit -m "not slow"
@@ -37,15 +44,18 @@ test-fast: $(INSTALLED)  ## the unit tests, without the slow ones
 notebooks: $(INSTALLED)  ## make each notebook from its .py source and execute it
 	$(RUN) course_lib.authoring.notebooks build
 
+site: $(INSTALLED) $(PYODIDE)  ## make the course as static pages, build/site, and build/explorers.html, one file
+	$(RUN) course_lib.authoring.site
+
 lint: $(INSTALLED)  ## check the style of the code
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 
 benchmark: $(INSTALLED)  ## measure speed and hold it against the course's bounds (wants a quiet machine)
-	$(RUN) pytest tests/benchmarks tests/browser/test_latency.py --time-bounds
+	$(RUN) pytest tests/benchmarks tests/browser/test_latency.py tests/browser/test_site_latency.py --time-bounds
 
 clean:  ## remove the environment and everything made by tools; notebooks and data stay
-	rm -rf $(VENV) build runs .pytest_cache .ruff_cache .hypothesis .benchmarks *.egg-info
+	rm -rf $(VENV) build runs .cache .pytest_cache .ruff_cache .hypothesis .benchmarks *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +
 

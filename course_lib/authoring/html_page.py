@@ -47,7 +47,7 @@ def _drawn(found: re.Match[str]) -> str:
     except ValueError:  # more than Matplotlib's TeX: left to MathJax, which wants a network
         return found[0]
     source = f"data:image/svg+xml;base64,{b64encode(buffer.getvalue()).decode()}"
-    image = f'<img src="{source}" alt="{escape(tex)}" style="vertical-align: middle">'
+    image = f'<img src="{source}" alt="{escape(tex)}" class="formula" style="vertical-align: middle">'
     return f'<p style="text-align: center">{image}</p>' if found["block"] else image
 
 

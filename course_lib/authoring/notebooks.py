@@ -4,6 +4,7 @@ Each notebook is a pair in one folder: `NN_topic.py` (py:percent, the source tha
 `NN_topic.ipynb` (the same cells, executed). The notebook is always made from the source:
 
     python -m course_lib.authoring.notebooks build [SOURCE.py ...]    # pair and execute; without a name, all
+    python -m course_lib.authoring.notebooks retext [SOURCE.py ...]   # only text has changed: keep the outputs
     python -m course_lib.authoring.notebooks check [SOURCE.py ...]    # are the pairs in step and executed?
 
 The header of a source carries the settings in `JUPYTEXT_SETTINGS`, the kernel `python3` and, for a lesson, what the
@@ -76,18 +77,43 @@ def build(source: Path) -> Path:
     The notebook appears in one piece or not at all: raises NotebookError when a cell fails, runs longer than
     CELL_TIMEOUT_S or ends the kernel, and then leaves the former notebook as it was.
     """
-    target = source.with_suffix(".ipynb")
+    notebook, digest = _paired(source)
+    _execute(notebook, source)
+    keep_static(notebook)
+    return _write(notebook, digest, source)
+
+
+def retext(source: Path) -> Path:
+    """As `build`, but nothing is executed: the outputs of the former notebook are kept. For a change of the text, or of
+    the links to other lessons, and of nothing else.
+
+    Raises:
+        NotebookError: the code has changed since the notebook was executed, or there is no executed notebook.
+    """
+    notebook, digest = _paired(source)
+    former = read_notebook(source.with_suffix(".ipynb"))
+    before, now = ([cell.source for cell in code_cells(each)] for each in (former, notebook))
+    if before != now or any(cell.execution_count is None for cell in code_cells(notebook)):
+        raise NotebookError(f"{source.name}: its code has changed since it was executed: run `make notebooks`")
+    return _write(notebook, digest, source)
+
+
+def _paired(source: Path) -> tuple[NotebookNode, str]:
+    """The notebook of `source`, with outputs of the former one where cells are the same, and the source's hash."""
     text = refresh(source)
     if text != source_text(source):
         write_whole(source, text.encode())
     notebook = read_source(source)
     digest = _sha256(source)  # before the run: an edit during a long run must show as a difference
     with suppress(NotebookError):  # as `jupytext --update`: a cell folded in JupyterLab stays folded
-        notebook = combine_inputs_with_outputs(notebook, read_notebook(target))
+        notebook = combine_inputs_with_outputs(notebook, read_notebook(source.with_suffix(".ipynb")))
     _name_cells(notebook)
     _fold(notebook)
-    _execute(notebook, source)
-    keep_static(notebook)
+    return notebook, digest
+
+
+def _write(notebook: NotebookNode, digest: str, source: Path) -> Path:
+    target = source.with_suffix(".ipynb")
     notebook.metadata["course_build"] = {"source_sha256": digest}
     write_whole(target, f"{nbformat.writes(notebook).rstrip()}\n".encode())
     return target
@@ -204,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m course_lib.authoring.notebooks", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("command", choices=["build", "check"])
+    parser.add_argument("command", choices=["build", "retext", "check"])
     parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE.py", help="default: all in notebooks/")
     options = parser.parse_args(arguments)
     sources = options.sources or find_sources(Path("notebooks"))
@@ -215,8 +241,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for source in sources:
         try:
             problems = find_problems(source) if options.command == "check" else []
-            if options.command == "build":
-                print(f"made {build(source)}", flush=True)
+            if options.command != "check":
+                print(f"made {(build if options.command == 'build' else retext)(source)}", flush=True)
         except NotebookError as error:
             problems = [str(error)]
         failures += len(problems)

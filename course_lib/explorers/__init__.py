@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from course_lib.explorers.auxiliary_heads.explorer import AuxiliaryExplorer
+    from course_lib.explorers.family.explorer import FamilyExplorer
     from course_lib.explorers.grid_reduction.explorer import GridReductionExplorer
     from course_lib.explorers.inception_module.explorer import ModuleExplorer
     from course_lib.explorers.kernel_factorization.explorer import KernelFactorizationExplorer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AuxiliaryExplorer",
     "EpsilonExplorer",
+    "FamilyExplorer",
     "GridReductionExplorer",
     "KernelFactorizationExplorer",
     "ModuleExplorer",
@@ -28,6 +30,7 @@ __all__ = [
 _ROOMS = {
     "AuxiliaryExplorer": "auxiliary_heads",
     "EpsilonExplorer": "label_smoothing",
+    "FamilyExplorer": "family",
     "GridReductionExplorer": "grid_reduction",
     "KernelFactorizationExplorer": "kernel_factorization",
     "ModuleExplorer": "inception_module",

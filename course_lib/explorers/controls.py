@@ -122,10 +122,13 @@ class Idea(ABC):
     Attributes:
         name: short, of lower case letters and hyphens.
         controls: in the order in which they are shown, each with its widest range.
+        needs_course: a sentence on what only the notebook's explorer has, since it needs the course installed; mostly
+            empty.
     """
 
     name: str
     controls: tuple[Control, ...]
+    needs_course = ""
 
     @property
     def first_values(self) -> dict[str, Any]:

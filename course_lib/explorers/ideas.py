@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from course_lib.explorers.auxiliary_heads.controls import AuxiliaryIdea
 from course_lib.explorers.controls import Idea
+from course_lib.explorers.family.controls import FamilyIdea
 from course_lib.explorers.grid_reduction.controls import GridReductionIdea
 from course_lib.explorers.inception_module.controls import ModuleIdea
 from course_lib.explorers.kernel_factorization.controls import KernelFactorizationIdea
@@ -18,6 +19,7 @@ IDEAS: dict[str, Idea] = {
         GridReductionIdea(),
         AuxiliaryIdea(),
         LabelSmoothingIdea(),
+        FamilyIdea(),
         ScheduleIdea(),
     )
 }

@@ -1,7 +1,8 @@
-"""From GoogLeNet to Inception-v3 in the paper's own steps, each a rewrite of the network before it.
+"""From GoogLeNet to Inception-v3, step by step, each applied to the network before it.
 
-The steps are those of "Rethinking the Inception Architecture" (arXiv:1512.00567). They do not end in the released v3,
-whose widths the authors chose anew; the last row sets it beside them.
+First come the rewrites of "Rethinking the Inception Architecture" (arXiv:1512.00567), which follow from an idea. They
+do not end in the released v3, whose widths and numbers of blocks the authors chose anew, and which no rule gives: so
+each part is then replaced by the one of the released network, from the image on, until it is v3.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from course_lib.architecture import (
+    Branches,
     Conv,
     Node,
     Sequence,
@@ -28,17 +30,23 @@ from course_lib.models.registry import entry, network, trunk
 if TYPE_CHECKING:
     import pandas as pd
 
+Shape = tuple[int, ...]
 MIDDLE_BLOCKS = ("4a", "4b", "4c", "4d", "4e")  # on the 14x14 grid
 
 
 @dataclass(frozen=True)
 class HistoryStep:
-    """One station: what was done to the network before it, where the paper says so, and the network it gives."""
+    """One station: what was done to the network before it, where the paper says so, and the network it gives.
+
+    Attributes:
+        chosen: whether the step takes over what the authors chose, rather than following from a rule.
+    """
 
     name: str
     source: str
     value: Sequence
     input_shape: tuple[int, int, int]
+    chosen: bool = False
 
 
 def split_stem(value: Sequence) -> Sequence:
@@ -66,19 +74,79 @@ REWRITES: tuple[tuple[str, str, Callable[[Node], Node]], ...] = (
 )
 
 
+CHOSEN: tuple[tuple[str, str, tuple[str, str], tuple[str, str]], ...] = (
+    ("stem and image of v3", "table 1", ("0", "pool2"), ("conv_1a_3x3", "pool_5a")),
+    ("3a, 3b -> three blocks A", "figure 5", ("3a", "3b"), ("mixed_5b", "mixed_5d")),
+    ("pool3 -> the reduction to 17x17", "figure 10", ("pool3", "pool3"), ("mixed_6a", "mixed_6a")),
+    ("4a to 4e -> four blocks C", "figure 6", ("4a", "4e"), ("mixed_6b", "mixed_6e")),
+    ("pool4 -> the reduction to 8x8", "section 6", ("pool4", "pool4"), ("mixed_7a", "mixed_7a")),
+    ("5a, 5b -> two blocks E", "figure 7", ("5a", "5b"), ("mixed_7b", "mixed_7c")),
+    ("dropout 0.5: inception_v3", "released code", ("dropout", "dropout"), ("dropout", "dropout")),
+)
+"""Name, source, first and last part that go, first and last part of v3 that come in their place."""
+
+
 def history() -> list[HistoryStep]:
-    """GoogLeNet with batch norm, then each rewrite applied to the network before it, then the released v3."""
-    name = "googlenet_bn"
+    """GoogLeNet with batch norm, then each rewrite applied to the network before it, then each part of it replaced by
+    the released v3's; the last value is that of `network("inception_v3")`."""
+    name, released = "googlenet_bn", "inception_v3"
     steps = [HistoryStep(name, entry(name).paper, network(name), entry(name).input_shape)]
     for label, source, apply in REWRITES:
         steps.append(replace(steps[-1], name=label, source=source, value=apply(steps[-1].value)))
-    released = "inception_v3"
-    return [*steps, HistoryStep(released, entry(released).paper, network(released), entry(released).input_shape)]
+    shape = entry(released).input_shape
+    for label, source, old, new in CHOSEN:
+        value = exchange(steps[-1].value, old, span(network(released), new))
+        steps.append(HistoryStep(label, source, value, shape, chosen=True))
+    return steps
+
+
+def span(value: Sequence, ends: tuple[str, str]) -> tuple[Node, ...]:
+    """The parts from the first to the last of `ends`, names as in tables."""
+    labels = value.labels()
+    return value.layers[labels.index(ends[0]) : labels.index(ends[1]) + 1]
+
+
+def exchange(value: Sequence, ends: tuple[str, str], parts: tuple[Node, ...]) -> Sequence:
+    """`value` with `parts` in place of those from the first to the last of `ends`."""
+    labels = value.labels()
+    return seq(*value.layers[: labels.index(ends[0])], *parts, *value.layers[labels.index(ends[1]) + 1 :])
+
+
+@dataclass(frozen=True)
+class Change:
+    """The first part that a step changes, as it was and as it is; a run of single layers counts as one part.
+
+    Attributes:
+        before, after: the part, and the shape (channels, height, width) that flows into it.
+    """
+
+    before: tuple[Sequence, Shape]
+    after: tuple[Sequence, Shape]
+
+
+def first_change(step: HistoryStep, following: HistoryStep) -> Change:
+    """What `following` changes first in the network of `step`."""
+    old, new = step.value.layers, following.value.layers
+    start = next(number for number, (mine, theirs) in enumerate(zip(old, new, strict=False)) if mine != theirs)
+    end = next(
+        number
+        for number, (mine, theirs) in enumerate(zip(reversed(old), reversed(new), strict=False))
+        if mine != theirs
+    )
+
+    def changed(at: HistoryStep) -> tuple[Sequence, Shape]:
+        parts = at.value.layers
+        run = parts[start : len(parts) - end]
+        if isinstance(old[start], Branches) or isinstance(new[start], Branches):
+            run = run[:1]
+        return seq(*run), total(seq(*parts[:start]), at.input_shape).out_shape if start else at.input_shape
+
+    return Change(changed(step), changed(following))
 
 
 def history_costs() -> pd.DataFrame:
     """What each step does: parameters, MACs, receptive field before the global pool, and the first two against the row
-    above. The last row's image is larger (299 instead of 224 pixels)."""
+    above. From the step on that brings v3's stem the image is larger (299 instead of 224 pixels)."""
     import pandas as pd
 
     steps = history()

@@ -47,7 +47,7 @@ def reliability_diagrams(
 
 
 def cluster_panels(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
-    """Draw points of a few classes in the plane, one panel each, side by side, every panel to its own scale.
+    """Draw points of a few classes in the plane, one panel each, side by side, all on the same axes.
 
     Args:
         panels: by title, the points of each class by its name, shape (N, 2). Every panel has the same classes, at most
@@ -61,12 +61,13 @@ def cluster_panels(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
         raise ValueError(f"points can tell 1 to {len(SERIES)} classes apart, not {len(names)}")
     with style():
         figure = Figure(figsize=(FIGURE_SIZE[0], 0.7 + FIGURE_SIZE[0] / len(panels)), layout="constrained")
-        row = figure.subplots(1, len(panels), squeeze=False)[0]
+        row = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
         for axes, (title, groups) in zip(row, panels.items(), strict=True):
             for name, look in zip(names, SERIES, strict=False):
                 points = {"color": look.color, "marker": look.marker, "s": POINT_SIZE, "alpha": 0.6, "linewidths": 0}
                 axes.scatter(*groups[name].T, label=name, **points)
-            axes.set(title=title, xticks=(), yticks=(), aspect="equal", adjustable="datalim")
+            axes.set(title=title, aspect="equal", adjustable="box")
+            axes.tick_params(labelsize=12)
         handles, labels = row[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(names), markerscale=2)
     return figure

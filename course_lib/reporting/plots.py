@@ -260,9 +260,9 @@ def line_chart(
     Raises:
         ValueError: if there are more series than distinct looks.
     """
-    if not 1 <= len(series) <= len(SERIES):
-        raise ValueError(f"lines can tell 1 to {len(SERIES)} series apart, not {len(series)}")
     chosen = dict(zip(series, SERIES, strict=False)) | dict(styles or {})
+    if not series or not set(series) <= set(chosen):
+        raise ValueError(f"lines can tell 1 to {len(SERIES)} series apart, not {len(series)}, unless `styles` has more")
     with style():
         figure = Figure(layout="constrained")
         axes = figure.subplots()
@@ -284,7 +284,15 @@ def line_chart(
     return figure
 
 
-def line_panels(lines: Mapping[str, pd.Series], *, columns: int, xlabel: str, ylabel: str, log: str = "") -> Figure:
+def line_panels(
+    lines: Mapping[str, pd.Series],
+    *,
+    columns: int,
+    xlabel: str,
+    ylabel: str,
+    log: str = "",
+    legend: tuple[str, str] = ("this one", "the others"),
+) -> Figure:
     """Draw each line in a panel of its own with all others pale behind it, on the same axes everywhere.
 
     Args:
@@ -292,19 +300,21 @@ def line_panels(lines: Mapping[str, pd.Series], *, columns: int, xlabel: str, yl
         columns: panels side by side.
         xlabel, ylabel: what the axes are, with their units.
         log: the logarithmic axes: "", "x", "y" or "xy".
+        legend: what a panel's own line and the pale ones are, above the panels.
     """
     rows = -(-len(lines) // columns)
     with style():
-        figure = Figure(figsize=(FIGURE_SIZE[0], 0.6 + 2.4 * rows), layout="constrained")
+        figure = Figure(figsize=(FIGURE_SIZE[0], 1.0 + 2.4 * rows), layout="constrained")
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
         for axes in panels[len(lines) :]:
             axes.set_visible(False)
         for axes, (name, values) in zip(panels, lines.items(), strict=False):
             for other in lines.values():
-                axes.plot(other.index, other, color="#b0b0b0", linewidth=1.2, linestyle="-", marker="")
-            axes.plot(values.index, values, **SERIES[0].line(), markersize=5)
+                (pale,) = axes.plot(other.index, other, color="#b0b0b0", linewidth=1.2, linestyle="-", marker="")
+            (own,) = axes.plot(values.index, values, **SERIES[0].line(), markersize=5)
             axes.set_title(name, fontsize=15)
             axes.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+        figure.legend((own, pale), legend, loc="outside upper center", ncols=2)
         figure.supxlabel(xlabel, fontsize=15)
         figure.supylabel(ylabel, fontsize=15)
     return figure

@@ -16,23 +16,20 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from course_lib.architecture import build, merge
-from course_lib.datasets import ImageData, Split
-from course_lib.experiments.label_smoothing import STAGES, TRAINING_IMAGES, smoothing_network
+from course_lib.datasets import ImageData
+from course_lib.experiments.label_smoothing import (
+    STAGES,
+    careless_labels,
+    few_images,
+    logit_gap,
+    smoothing_network,
+)
 from course_lib.training import fit, predict_logits
 
 NAME = "label_smoothing"
 SETTINGS = [(0.0, epsilon) for epsilon in (0.0, 0.05, 0.1, 0.2, 0.3)]
 SETTINGS += [(0.4, epsilon) for epsilon in (0.0, 0.1, 0.3)]
 """Share of the training labels drawn anew, and epsilon."""
-
-
-def careless(data: ImageData, share: float, seed: int) -> ImageData:
-    """The data with this share of the training labels drawn anew from all classes."""
-    generator = torch.Generator().manual_seed(seed)
-    labels, count = data.train.labels, len(data.classes)
-    drawn = torch.randint(count, labels.shape, generator=generator)
-    changed = torch.rand(labels.shape, generator=generator) < share
-    return replace(data, train=Split(data.train.images, torch.where(changed, drawn, labels)))
 
 
 def judge(model: nn.Module, few: ImageData, data: ImageData) -> Row:
@@ -42,7 +39,7 @@ def judge(model: nn.Module, few: ImageData, data: ImageData) -> Row:
     ece = multiclass_calibration_error(test.double().softmax(1), truth, len(data.classes), n_bins=15)
     return {
         "train_accuracy": round(accuracy(logits, labels), 4),
-        "train_gap": round(gap(logits, labels), 3),
+        "train_gap": round(logit_gap(logits, labels), 3),
         "test_accuracy": round(accuracy(test, truth), 4),
         "test_loss": round(F.cross_entropy(test, truth).item(), 4),
         "test_ece": round(ece.item(), 4),
@@ -53,16 +50,9 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
     return (logits.argmax(1) == labels).double().mean().item()
 
 
-def gap(logits: Tensor, labels: Tensor) -> float:
-    """Mean over the images of the label's logit minus the mean of the others."""
-    own = logits.gather(1, labels[:, None]).squeeze(1)
-    return (own - (logits.sum(1) - own) / (logits.shape[1] - 1)).mean().item()
-
-
 def train(noise: float, epsilon: float, seed: int, data: ImageData) -> list[Row]:
     """One network through both stages: a row after each."""
-    few = data.subset(train=min(TRAINING_IMAGES, len(data.train)), test=min(100, len(data.test)))
-    few = careless(few, noise, seed)
+    few = careless_labels(few_images(data), noise, seed)
     torch.manual_seed(seed)
     model = build(merge(smoothing_network()), 1)
     rows = []
@@ -75,7 +65,7 @@ def train(noise: float, epsilon: float, seed: int, data: ImageData) -> list[Row]
 def main(arguments: list[str] | None = None) -> None:
     options = read_options(__doc__, arguments, {"seeds": 1}, data=False, seeds=5)
     data = fashion_images(options)
-    training = min(TRAINING_IMAGES, len(data.train))
+    training = len(few_images(data).train)
     images = f"{training:,} of the embedded Fashion-MNIST training images and all {len(data.test):,} test images"
     recording = Recording(NAME, options, images)
     keys = [

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,13 +14,18 @@ from pathlib import Path
 import nbformat
 import pytest
 from browser.lab_page import LabPage
+from browser.site_page import START_TIMEOUT_MS, BuiltSite, SitePage, served
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from course_lib import explorers
 from course_lib.authoring.notebooks import find_sources
+from course_lib.authoring.npm_packages import AXE, CACHE, PYODIDE, NpmError, NpmPackage, fetch, read_file
+from course_lib.authoring.site.building import build
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+expect.set_options(timeout=START_TIMEOUT_MS)  # on a busy machine every wait may be long
+NPM_CACHE = NOTEBOOKS.parent / CACHE
 STEMS = [source.stem for source in find_sources(NOTEBOOKS)]
 EXPLORERS = [
     ("01_inception_module", "explorer-module"),
@@ -29,6 +33,7 @@ EXPLORERS = [
     ("03_grid_reduction", "explorer-grid-reduction"),
     ("04_auxiliary_classifiers", "explorer-auxiliary"),
     ("05_label_smoothing", "explorer-epsilon"),
+    ("06_inception_v3", "explorer-family"),
     ("07_training_recipes", "explorer-schedule"),
 ]
 """Each explorer's lesson, and the class of its root element."""
@@ -44,7 +49,6 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 THEMES = ("JupyterLab Dark", "JupyterLab Light")
-AXE = "axe-core@4.14.1"
 AXE_RUN = """async root => (await axe.run(root, {resultTypes: ['violations']})).violations
     .filter(found => ['serious', 'critical'].includes(found.impact))
     .map(found => `${found.id}: ${found.nodes.map(node => node.html).join(' ').slice(0, 400)}`)"""
@@ -138,17 +142,42 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+def axe() -> str:
     """The code of axe-core, which finds what keeps readers with impairments out of a page."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip(f"no npm found, which fetches {AXE}")
-    folder = tmp_path_factory.mktemp("axe")
-    fetched = subprocess.run([npm, "pack", AXE, "--silent"], cwd=folder, capture_output=True, text=True, check=False)
-    if fetched.returncode:
-        pytest.skip(f"npm cannot fetch {AXE}: {fetched.stderr.strip()[-200:]}")
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        return archive.extractfile("package/axe.min.js").read().decode()
+    fetch_or_skip(AXE)
+    return read_file(AXE, "axe.min.js", NPM_CACHE).decode()
+
+
+def fetch_or_skip(package: NpmPackage) -> None:
+    """The package in `NPM_CACHE`; skips the test, with the reason, where npm cannot fetch it."""
+    try:
+        fetch(package, NPM_CACHE)
+    except NpmError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> BuiltSite:
+    """The course as static pages and the explorers in one file, made from the notebooks as they are."""
+    fetch_or_skip(PYODIDE)
+    folder = tmp_path_factory.mktemp("site")
+    build(NOTEBOOKS, folder / "site", folder / "explorers.html", NPM_CACHE)
+    return BuiltSite(folder / "site", folder / "explorers.html")
+
+
+@pytest.fixture
+def visit(browser: Browser, site: BuiltSite) -> Iterator[Callable[..., SitePage]]:
+    """Opens a page of the site, or the single file, as a reader does who has no network; closes it in the end."""
+    contexts: list[BrowserContext] = []
+    with served(site.folder.parent) as address:
+
+        def open_page(name: str, way: str = "file", **options: object) -> SitePage:
+            contexts.append(browser.new_context(viewport={"width": 1280, "height": 720}, **options))
+            return SitePage(contexts[-1].new_page(), site.address(name, address if way == "server" else None))
+
+        yield open_page
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture(scope="session")

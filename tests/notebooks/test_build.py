@@ -8,7 +8,7 @@ import pytest
 
 from course_lib.authoring import notebooks
 from course_lib.authoring.checked_cells import CellCounts, count_cells
-from course_lib.authoring.notebooks import NotebookError, build, find_problems, main
+from course_lib.authoring.notebooks import NotebookError, build, code_cells, find_problems, main, retext
 from course_lib.authoring.student import student_copy
 from course_lib.teaching.lessons import find_lessons, lesson_table
 from course_lib.teaching.sources import read_notebook
@@ -95,6 +95,27 @@ def test_building_again_gives_the_same_file(built: Path, tmp_path: Path) -> None
     source = copy_pair(built, tmp_path)
     build(source)
     assert source.with_suffix(".ipynb").read_bytes() == built.with_suffix(".ipynb").read_bytes()
+
+
+def test_a_changed_text_keeps_the_outputs_unexecuted(built: Path, tmp_path: Path) -> None:
+    source = copy_pair(built, tmp_path)
+    before = read_notebook(source.with_suffix(".ipynb"))
+    source.write_text(f"{source.read_text(encoding='utf-8')}\n# %% [markdown]\n# Told anew.\n", encoding="utf-8")
+    assert find_problems(source) != []
+    retext(source)
+    assert find_problems(source) == []
+    after = read_notebook(source.with_suffix(".ipynb"))
+    assert [cell.outputs for cell in code_cells(after)] == [cell.outputs for cell in code_cells(before)]
+    assert after.cells[-1].source == "Told anew."
+
+
+def test_a_changed_code_is_not_taken_for_text(built: Path, tmp_path: Path) -> None:
+    source = copy_pair(built, tmp_path)
+    source.write_text(f"{source.read_text(encoding='utf-8')}\n# %%\nnew = 1\n", encoding="utf-8")
+    before = source.with_suffix(".ipynb").read_bytes()
+    with pytest.raises(NotebookError, match=r"its code has changed since it was executed: run `make notebooks`"):
+        retext(source)
+    assert source.with_suffix(".ipynb").read_bytes() == before
 
 
 def test_nothing_random_is_stored(built: Path) -> None:

@@ -170,12 +170,21 @@ def test_auxiliary_heads_answer_in_training_only_and_deepest_first() -> None:
     assert model.eval()(x).shape == (2, 10)
 
 
+def test_one_size_in_a_replaced_field_stands_for_both() -> None:
+    assert replace(conv(8, 3), kernel_size=2, stride=2) == conv(8, 2, 2)
+    assert replace(max_pool(3), kernel_size=[2, 1]) == max_pool((2, 1))
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
         (lambda: conv(0, 3), "channels must be whole and at least 1; got 0"),
         (lambda: conv(8, (3, 0)), r"kernel_size must be whole and at least 1; got \(3, 0\)"),
         (lambda: conv(8, (3, 3, 3)), r"one int or \(height, width\); got \(3, 3, 3\)"),
+        (
+            lambda: replace(conv(8, 3), stride=(1, 1, 1)),
+            r"Conv: stride is one size or \(height, width\); got \(1, 1, 1\)",
+        ),
         (lambda: conv(8, 3, padding="full"), "padding must be one of same, valid; got 'full'"),
         (lambda: conv(8, 3, activation="gelu"), "activation must be one of relu, linear; got 'gelu'"),
         (lambda: conv(8, 3, eps=0), "Conv: eps must be above 0; got 0"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from course_lib.explorers import GridReductionExplorer
 from course_lib.explorers.grid_reduction.picture import (
+    BAR,
     CONVOLVED,
     HEIGHT,
     INPUT,
@@ -63,14 +64,15 @@ def test_the_bars_are_in_proportion_to_the_macs(case: tuple) -> None:
     widths = [width for _, _, width, _ in rectangles(draw_grid_reduction(result), MACS_BAR)]
     shares = [cost.total.macs / result.most_macs for cost in result.costs]
     # A bar of less than two pixels would not be seen.
-    assert widths == pytest.approx([max(2.0, 300 * share) for share in shares], abs=0.01)
+    assert widths == pytest.approx([max(2.0, BAR * share) for share in shares], abs=0.01)
 
 
 @given(CASES)
 def test_each_panel_shows_its_macs_as_a_product(case: tuple) -> None:
     svg = draw_grid_reduction(reduce_grid(*case))
     for cost in reduce_grid(*case).costs:
-        assert f"{megas(cost.total.macs)} MACs = {factors(cost, case[2])}<" in svg
+        assert f"{megas(cost.total.macs)} MACs<" in svg
+        assert f">= {factors(cost, case[2])}<" in svg
 
 
 def factors(cost: WayCost, kernel_size: int) -> str:
@@ -90,7 +92,7 @@ def test_the_chosen_way_stands_in_the_frame(number: int) -> None:
     svg = draw_grid_reduction(reduce_grid(32, 64, 3, 2, WAYS[number]))
     frames = [float(x) for x in re.findall(r'<rect x="([\d.]+)"[^>]*stroke-width="5"', svg)]
     assert len(frames) == 1
-    assert number * WIDTH / 3 <= frames[0] < (number + 1) * WIDTH / 3
+    assert number * WIDTH / len(WAYS) <= frames[0] < (number + 1) * WIDTH / len(WAYS)
 
 
 def test_an_even_kernel_size_typed_into_the_box_becomes_odd() -> None:

@@ -1,4 +1,4 @@
-"""Three ways to shrink a grid: their costs are the paper's formulas, their sizes those of the values themselves."""
+"""Four ways to shrink a grid: their costs are the paper's formulas, their sizes those of the values themselves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.architecture import ArchitectureError, branches, conv, max_pool, total
+from course_lib.architecture import ArchitectureError, avg_pool, branches, conv, max_pool, total
 from course_lib.explorers.grid_reduction.result import WAYS, reduce_grid, reduction
 
 CASES = st.tuples(
@@ -23,10 +23,11 @@ CASES = st.tuples(
 @given(st.integers(1, 30), st.integers(1, 64), st.sampled_from([1, 3, 5]))
 def test_costs_are_the_formulas_of_the_paper(half: int, k: int, n: int) -> None:
     d = 2 * half
-    conv_pool, pool_conv, parallel = (cost.total.macs for cost in reduce_grid(d, k, n, 2, "parallel").costs)
+    conv_pool, pool_conv, parallel, strided = (cost.total.macs for cost in reduce_grid(d, k, n, 2, "parallel").costs)
     assert conv_pool == n**2 * 2 * d**2 * k**2
     assert pool_conv == n**2 * 2 * (d // 2) ** 2 * k**2
     assert parallel == n**2 * (d // 2) ** 2 * k**2
+    assert strided == pool_conv
 
 
 @given(CASES)
@@ -58,6 +59,11 @@ def test_the_values_are_those_of_the_papers_figures() -> None:
     assert reduction("parallel", 320) == branches(conv(320, 3, 2), max_pool(3, 2))
 
 
+def test_the_fourth_way_is_one_convolution_and_an_average_takes_the_place_of_a_maximum() -> None:
+    assert reduction("strided", 320) == reduction("strided", 320, pool="average") == conv(640, 3, 2)
+    assert reduction("pool_conv", 320, pool="average") == avg_pool(3, 2) >> conv(640, 3)
+
+
 @pytest.mark.parametrize("stride", [2, 3, 4, 5])
 def test_the_pool_looks_at_every_pixel(stride: int) -> None:
     (pool, _) = reduction("pool_conv", 8, stride=stride).layers
@@ -68,7 +74,7 @@ def test_the_pool_looks_at_every_pixel(stride: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((32, 64, 3, 2, "sideways"), "way must be one of conv_pool, pool_conv, parallel; got 'sideways'"),
+        ((32, 64, 3, 2, "sideways"), "way must be one of conv_pool, pool_conv, parallel, strided; got 'sideways'"),
         ((32, 64, 4, 2, "parallel"), "kernel_size must be odd and at least 1, such as 3; got 4"),
         ((32, 64, -1, 2, "parallel"), "kernel_size must be odd and at least 1, such as 3; got -1"),
         ((32, 64, 3, 1, "parallel"), "stride must be at least 2, or nothing shrinks; got 1"),
@@ -82,8 +88,12 @@ def test_nonsense_is_named(arguments: tuple, sentence: str) -> None:
 
 
 def test_an_unknown_way_is_named_by_reduction_too() -> None:
-    with pytest.raises(ArchitectureError, match="way must be one of conv_pool, pool_conv, parallel; got 'pool'"):
+    with pytest.raises(
+        ArchitectureError, match="way must be one of conv_pool, pool_conv, parallel, strided; got 'pool'"
+    ):
         reduction("pool", 64)
+    with pytest.raises(ArchitectureError, match="pool must be one of max, average; got 'median'"):
+        reduction("pool_conv", 64, pool="median")
 
 
 def test_the_summary_says_what_the_numbers_say() -> None:

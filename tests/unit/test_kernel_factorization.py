@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from time import sleep
+
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from course_lib.architecture import ArchitectureError, conv, factorize, peel_3x3, split_5x5
 from course_lib.explorers import KernelFactorizationExplorer
@@ -119,3 +124,22 @@ def test_one_time_for_each_value_in_milliseconds() -> None:
     times = forward_milliseconds([conv(16, 3), conv(16, 7)], (16, 8, 8), batch_size=1, seconds=0.01)
     assert len(times) == 2
     assert all(0 < time < 10_000 for time in times)
+
+
+class Waiting(nn.Module):
+    """A network whose pass takes 20 ms, in which the processor works for somebody else."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        sleep(0.02)
+        return x
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows counts the processor's time too coarsely")
+def test_the_processors_time_leaves_out_what_it_does_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("course_lib.training.default_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr("course_lib.architecture.build", lambda *_: Waiting())
+    by_clock, by_processor = (
+        forward_milliseconds([conv(1, 1)], (1, 1, 1), seconds=0, processor=processor)[0] for processor in (False, True)
+    )
+    assert by_clock >= 20
+    assert by_processor < 10

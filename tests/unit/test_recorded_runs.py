@@ -23,6 +23,7 @@ import v2_against_v3
 
 from course_lib.architecture import Conv, Node, labelled_children, total
 from course_lib.experiments.factorized_layers import replacements
+from course_lib.experiments.width_and_depth import SHAPES, budget_network
 from course_lib.reporting.records import FOLDER, load_record
 
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("recording", "cifar"))
@@ -37,9 +38,12 @@ COLUMNS = {
     "one_hour_changes": "change epochs seed params images_per_second held_out_accuracy mirrored six_views",
     "factorization_by_grid": "pair_on_grid epochs seed params macs test_accuracy test_loss",
     "factorized_layers": "network images epochs seed params macs test_accuracy test_loss",
-    "grid_reduction": "way further epochs seed params macs test_accuracy test_loss",
+    "width_against_depth": "depth width learning_rate images epochs seed macs train_loss test_accuracy test_loss",
+    "grid_reduction": "way change epochs seed params macs test_accuracy test_loss",
     "label_smoothing": "stage noise epsilon seed train_accuracy train_gap test_accuracy test_loss test_ece",
     "lesson_times": "instructions threads lesson seconds images_per_second peak_private_gb",
+    "label_smoothing_teachers": "targets temperature epsilon seed teacher test_accuracy",
+    "label_smoothing_relatives": "way seed train_accuracy train_gap test_accuracy test_loss test_ece",
     "auxiliary_heads": "network epochs seed epoch train_accuracy test_accuracy test_loss",
     "auxiliary_gradients": "init batch_norm head_after seed main head cosine",
 }
@@ -54,8 +58,11 @@ RUNS = {
     "one_hour_changes": 10,
     "factorization_by_grid": 4,
     "factorized_layers": 6,
-    "grid_reduction": 5,
+    "width_against_depth": 12,
+    "grid_reduction": 9,
     "label_smoothing": 8,
+    "label_smoothing_teachers": 3,
+    "label_smoothing_relatives": 2,
     "auxiliary_heads": 8,
     "lesson_times": 2,
     "auxiliary_gradients": 48,
@@ -263,3 +270,15 @@ def test_the_recorded_contestants_are_those_of_the_script_and_kept_to_their_time
     assert sizes.loc["quick"].to_dict() == cifar.sizes(equal_wall_time.quick_network())
     assert (contest["seconds"].last() < 1.02 * 20 * 60).all()
     assert np.isfinite(contest["validation_accuracy"].last()).all()
+
+
+def test_the_four_ways_cost_the_same_and_are_those_recorded() -> None:
+    sizes = {depth: total(budget_network(depth), (1, 28, 28)) for depth in SHAPES}
+    macs = [size.macs for size in sizes.values()]
+    assert max(macs) < 1.03 * min(macs)
+    for row in recorded("width_against_depth").itertuples():
+        assert (row.width, row.params, row.macs) == (
+            SHAPES[row.depth],
+            sizes[row.depth].params,
+            sizes[row.depth].macs,
+        )

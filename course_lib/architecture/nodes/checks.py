@@ -69,6 +69,20 @@ def set_whole(node: Node, *fields: str) -> None:
         object.__setattr__(node, field, whole if isinstance(value, tuple) else whole[0])
 
 
+def set_pairs(node: Node, *fields: str) -> None:
+    """Makes one size in these fields, as `replace(part, kernel_size=2)` puts there, the (height, width) it stands for.
+
+    Raises:
+        ArchitectureError: if one is neither a single size nor two.
+    """
+    for field in fields:
+        value = getattr(node, field)
+        pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
+        if len(pair) != 2:
+            raise ArchitectureError(f"{owner(node)}: {field} is one size or (height, width); got {value!r}.")
+        object.__setattr__(node, field, pair)
+
+
 def owner(node: Node) -> str:
     """Whom a message is about: the part's name, or its kind."""
     return node.name or type(node).__name__

@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import ceil, prod
 from typing import ClassVar, Literal
 
-from .checks import check_choice, owner, set_whole
+from .checks import check_choice, owner, set_pairs, set_whole
 from .node import Activation, Node
 from .signal import ArchitectureError, Pair, Shape, Signal, Window, shape_text
 
@@ -85,6 +85,7 @@ class _Sliding(_OnGrid):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        set_pairs(self, "kernel_size", "stride")
         set_whole(self, "kernel_size", "stride")
 
     @property

@@ -1,1 +1,1 @@
-"""Three ways to halve a grid, and what each costs."""
+"""Four ways to halve a grid, and what each costs."""

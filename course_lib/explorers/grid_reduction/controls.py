@@ -8,7 +8,7 @@ from course_lib.explorers.grid_reduction.result import NAMES, GridReduction, red
 
 
 class GridReductionIdea(Idea):
-    """Three ways to shrink a grid, one of them looked at."""
+    """Four ways to shrink a grid, one of them looked at."""
 
     name = "grid-reduction"
     controls = (

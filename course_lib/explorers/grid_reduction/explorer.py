@@ -8,7 +8,7 @@ from course_lib.explorers.grid_reduction.result import Way
 
 
 class GridReductionExplorer(Explorer):
-    """Three ways to shrink a grid side by side: what each costs, and how far its representation drops on the way.
+    """Four ways to shrink a grid side by side: what each costs, and how far its representation drops on the way.
 
     Args: the controls' first values, by the names of `reduce_grid`, in the ranges of `GridReductionIdea`.
 

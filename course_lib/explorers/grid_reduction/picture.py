@@ -1,4 +1,4 @@
-"""The picture of the grid reduction explorer: three ways side by side, their representations drawn to scale."""
+"""The picture of the grid reduction explorer: four ways side by side, their representations drawn to scale."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from course_lib.explorers.grid_reduction.result import NAMES, GridReduction, Sha
 from course_lib.explorers.kernel_factorization.result import megas
 from course_lib.explorers.svg_elements import picture, rect, tag, text
 
-WIDTH, HEIGHT = 1080, 478
-PANEL, GAP, LEFT = 350, 10, 5
+WIDTH, HEIGHT = 1080, 500
+PANEL, GAP, LEFT, PADDING = 265, 5, 2.5, 10
 PLACES = 80.0  # CSS pixels: height of a representation on the grid that comes in
-CHANNELS = 168.0  # width of the channels that leave
+CHANNELS = 100.0  # width of the channels that leave
 STEPS = (48.0, 168.0, 288.0)  # upper edges of the representations
 INPUT, CONVOLVED, POOLED = "#d0d0d0", "#8fc0e0", "#f2cf7a"
 CHOSEN, MACS_BAR, SIZE_BAR = "#0072B2", "#0072B2", "#D55E00"
-BAR = 300.0  # the dearest way's MACs
-OUTPUT_BAR = 200.0  # the number of values that leaves
+BAR = 240.0  # the dearest way's MACs
+OUTPUT_BAR = 136.0  # the number of values that leaves
 
 
 def draw_grid_reduction(result: GridReduction) -> str:
-    """The picture of `result` as SVG, 1080 by 478 CSS pixels; the chosen way stands in a frame."""
+    """The picture of `result` as SVG, 1080 by 500 CSS pixels; the chosen way stands in a frame."""
     parts: list[str] = []
     for number, cost in enumerate(result.costs):
         left = LEFT + number * (PANEL + GAP)
-        parts += [*_frame(left, cost is result.chosen), *_panel(result, cost, left + 14)]
+        parts += [*_frame(left, cost is result.chosen), *_panel(result, cost, left + PADDING)]
     note = "Area is the number of values: height the places of the grid, width the channels."
-    parts.append(text(LEFT + 14, HEIGHT - 14, note, size=17, fill="#444"))
+    parts.append(text(LEFT + PADDING, HEIGHT - 14, note, size=17, fill="#444"))
     return picture(parts, WIDTH, HEIGHT)
 
 
@@ -37,17 +37,19 @@ def _frame(left: float, chosen: bool) -> list[str]:
 
 
 def _panel(result: GridReduction, cost: WayCost, left: float) -> list[str]:
-    parts = [text(left, 26, NAMES[cost.way], size=21, font_weight="bold")]
+    parts = [text(left, 26, NAMES[cost.way], size=18, font_weight="bold")]
     if isinstance(cost.value, Branches):
         parts += [*_representation(result, result.in_shape, INPUT, left, STEPS[0]), *_beside(cost, left)]
         parts += _joined(result, cost, left)
     else:
         colors = (INPUT, *(CONVOLVED if row.macs else POOLED for row in cost.rows))
-        for shape, color, top in zip(cost.shapes, colors, STEPS, strict=True):
+        tops = STEPS[:: 3 - len(cost.rows)]  # a single step leads from the first edge to the last
+        for shape, color, top in zip(cost.shapes, colors, tops, strict=True):
             parts += _representation(result, shape, color, left, top)
-        for row, top in zip(cost.rows, STEPS, strict=False):
-            middle = top + PLACES + 17
-            parts += [*_arrow(left + 12, middle - 13, 26), text(left + 30, middle, _operation(row), size=18)]
+        for row, top, end in zip(cost.rows, tops, tops[1:], strict=False):
+            start = top + PLACES + 4
+            parts += _arrow(left + 12, start, end - start - 10)
+            parts.append(text(left + 30, (start + end - 10) / 2, _operation(row), size=18))
     return parts + _bars(result, cost, left)
 
 
@@ -67,10 +69,10 @@ def _representation(result: GridReduction, shape: Shape, color: str, left: float
 def _size(shape: Shape, left: float, top: float) -> list[str]:
     """Shape and number of values, beside a representation."""
     channels, height, width = shape
-    x = left + CHANNELS + 10
+    x = left + CHANNELS + 8
     return [
-        text(x, top + 10, f"{height}×{width}×{channels}", size=17, font_weight="bold"),
-        text(x, top + 33, _values(channels * height * width), size=18),
+        text(x, top + 10, f"{height}×{width}×{channels}", size=16, font_weight="bold"),
+        text(x, top + 33, _values(channels * height * width), size=17),
     ]
 
 
@@ -90,14 +92,14 @@ def _operation(row: LayerCost) -> str:
 
 def _beside(cost: WayCost, left: float) -> list[str]:
     """The two operations of the parallel way: a line from the input parts into an arrow each."""
-    top, middle = STEPS[0] + PLACES + 12, STEPS[1] + 18
+    top = STEPS[0] + PLACES + 12
     arrows = (left + 12, left + CHANNELS - 10)
     fork = f"M{arrows[0]:.1f} {top - 8:.1f}v8H{arrows[1]:.1f}"
     parts = [tag("path", d=fork, stroke="black", stroke_width=2, fill="none")]
     for x, row in zip(arrows, cost.rows, strict=True):
-        what, size = _operation(row).rsplit(" ", 1)  # "conv 3×3/2" over "64", "max pool" over "3×3/2"
         parts += _arrow(x, top, STEPS[2] - top - 4)
-        parts += [text(x + 14, middle, what, size=18), text(x + 14, middle + 24, size, size=18)]
+        words = _operation(row).split()  # below one another: "conv", "3×3/2", "64" and "max", "pool", "3×3/2"
+        parts += [text(x + 14, STEPS[1] + 24 * line, word, size=18) for line, word in enumerate(words)]
     return parts
 
 
@@ -119,18 +121,19 @@ def _bars(result: GridReduction, cost: WayCost, left: float) -> list[str]:
     label = "bottleneck" if cost.has_bottleneck else "narrowest"
     dashes = {"stroke": "black", "stroke_width": 2, "stroke_dasharray": "5 3"}
     return [
-        text(left, top, f"{megas(macs)} MACs = {_product(cost)}", size=18, font_weight="bold"),
-        rect(left, top + 12, max(2.0, BAR * macs / result.most_macs), 16, fill=MACS_BAR),
+        text(left, top, f"{megas(macs)} MACs", size=18, font_weight="bold"),
+        text(left, top + 24, f"= {_product(cost)}", size=18, font_weight="bold"),
+        rect(left, top + 36, max(2.0, BAR * macs / result.most_macs), 16, fill=MACS_BAR),
         text(
             left,
-            top + 50,
+            top + 74,
             f"{label}: {_values(cost.narrowest)}",
-            size=18,
+            size=17,
             font_weight="bold" if cost.has_bottleneck else "normal",
         ),
-        rect(left, top + 62, OUTPUT_BAR * narrow, 16, fill=SIZE_BAR),
-        tag("path", d=f"M{left + OUTPUT_BAR} {top + 59:.1f}v22", **dashes),
-        text(left + OUTPUT_BAR + 8, top + 70, "what leaves", size=17, fill="#444"),
+        rect(left, top + 86, OUTPUT_BAR * narrow, 16, fill=SIZE_BAR),
+        tag("path", d=f"M{left + OUTPUT_BAR} {top + 83:.1f}v22", **dashes),
+        text(left + OUTPUT_BAR + 8, top + 94, "what leaves", size=17, fill="#444"),
     ]
 
 

@@ -1,5 +1,5 @@
-"""Three ways to shrink a grid, what they cost and how far the representation drops on the way (v3 paper, section 5):
-the pure part."""
+"""Four ways to shrink a grid, three of them from section 5 of the v3 paper: what they cost and how far the
+representation drops on the way. The pure part."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ NAMES: dict[Way, str] = {
     "conv_pool": "convolution, then pool",
     "pool_conv": "pool, then convolution",
     "parallel": "convolution beside pool",
+    "strided": "strided convolution",
 }
 """The ways as a reader calls them."""
 
@@ -63,7 +64,7 @@ class WayCost:
 
 @dataclass(frozen=True)
 class GridReduction:
-    """The three ways side by side on one input of `in_shape` (channels, height, width).
+    """The four ways side by side on one input of `in_shape` (channels, height, width).
 
     Attributes:
         costs: one a way, in the order of `WAYS`.
@@ -103,7 +104,7 @@ class GridReduction:
 
 
 def reduce_grid(grid: int, channels: int, kernel_size: int, stride: int, way: Way) -> GridReduction:
-    """The three ways from `channels` on a `grid` x `grid` grid to `stride * channels` on a grid `stride` times smaller.
+    """The four ways from `channels` on a `grid` x `grid` grid to `stride * channels` on a grid `stride` times smaller.
 
     Args:
         grid: height and width of the input, at least 1.

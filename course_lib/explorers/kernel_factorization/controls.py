@@ -24,6 +24,7 @@ class KernelFactorizationIdea(Idea):
     """
 
     name = "kernel-factorization"
+    needs_course = "“Measure time” runs both forms in PyTorch, so the notebook alone has it."
     controls = (
         Slider("kernel_size", "kernel size", 5, 3, MAX_KERNEL_SIZE, 2),
         Slider(REWRITES, "rewrites", 1, 0, max_rewrites(MAX_KERNEL_SIZE, "stack")),

@@ -2,28 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 
 from course_lib.architecture import (
-    ArchitectureError,
     Conv,
     Node,
     Pool,
     avg_pool,
     branches,
-    build,
     conv,
     depthwise_conv,
     factorize,
     max_pool,
     rewrite,
-    shape_text,
     total,
-    with_fields,
 )
-from course_lib.experiments.factorized_layers import CHANNELS, thrice
+from course_lib.experiments.factorized_layers import CHANNELS, design_problem, thrice
 from course_lib.teaching.exercises import Exercise
 
 
@@ -53,6 +48,11 @@ stack_saving = Exercise(
         ),
         "Each 3×3 widens the patch by 2 pixels, not by 1.": lambda n: 1 - 9 * (n - 2) / n**2,
         "A 3×3 has 9 weights for each pair of channels, not 3.": lambda n: 1 - 3 * (n - 1) / 2 / n**2,
+        "The first of the (n - 1) / 2 windows of 3×3 sees 3 pixels already.": lambda n: 1 - 9 * (n + 1) / 2 / n**2,
+        "That is how many weights are saved; divide by those of n×n for the share.": lambda n: n**2 - 9 * (n - 1) / 2,
+        "The saving is a share of what the n×n costs, not of what the stack costs.": lambda n: (
+            n**2 / (4.5 * (n - 1)) - 1
+        ),
         "That is in per cent; a share lies between 0 and 1.": lambda n: 100 * (1 - 9 * (n - 1) / 2 / n**2),
     },
 )
@@ -84,6 +84,9 @@ pair_saving = Exercise(
         "1×n has n weights for each pair of channels, not one.": lambda n: 1 - 2 / n**2,
         "That is in per cent; a share lies between 0 and 1.": lambda n: 100 * (1 - 2 / n),
         "// rounds down to a whole number; / divides.": lambda n: 1 - 2 // n,
+        "That is how many weights are saved; divide by those of n×n for the share.": lambda n: n**2 - 2 * n,
+        "The pixel where row and column cross is multiplied in both: 2n, not 2n - 1.": lambda n: 1 - (2 * n - 1) / n**2,
+        "That is the saving of a stack of 3×3; this pair is 1×n and n×1.": lambda n: 1 - 9 * (n - 1) / 2 / n**2,
     },
 )
 
@@ -149,6 +152,18 @@ patch_seen = Exercise(
         "Only the strides before a layer count, not the stride of the last one alone.": lambda layers: _patch(
             layers, spread=lambda _, stride: stride
         ),
+        "The strides that count are those of the layers before, not of those after.": lambda layers: _patch(
+            layers[::-1]
+        ),
+        "A layer's own stride sets apart what the next one reads; those before it multiply up.": lambda layers: (
+            1 + sum((kernel - 1) * stride for kernel, stride in layers)
+        ),
+        "A window of n reaches n - 1 pixels further, both sides together, not half as many.": lambda layers: _patch(
+            layers, lambda seen, kernel, apart: seen + kernel // 2 * apart
+        ),
+        "Only what a layer adds is spread by the stride, not what was seen before.": lambda layers: _patch(
+            layers, lambda seen, kernel, apart: (seen + kernel - 1) * apart
+        ),
     },
 )
 
@@ -188,6 +203,10 @@ widest_middle = Exercise(
             n * n * i * o // (i + o)
         ),
         "That holds where in_channels and out_channels are equal.": lambda n, i, o: n * i // 2,
+        "That is the width with which a pair imitates any n×n, whatever it costs.": lambda n, i, o: n * min(i, o),
+        "The n×1 has weights as well: n for each pair of a middle and an output channel.": lambda n, i, o: n * o,
+        "Solve for middle: in_channels + out_channels is not halved.": lambda n, i, o: 2 * n * i * o // (i + o),
+        "Count the weights; in_channels and out_channels do not average.": lambda n, i, o: n * (i + o) // 4,
     },
 )
 
@@ -221,6 +240,12 @@ separable_share = Exercise(
         ),
         "n×n has n² weights for each pair of channels, not n.": lambda n, i, o: 1 / o + 1 / n,
         "The two convolutions' multiplications add up; they do not multiply.": lambda n, i, o: i / n**2,
+        "That is how many are left; divide by those of n×n for the share.": lambda n, i, o: n**2 * i + i * o,
+        "The large one is divided by the separable one; it is the other way round.": lambda n, i, o: (
+            n**2 * o / (n**2 + o)
+        ),
+        "The two shares that are left add up; they do not multiply.": lambda n, i, o: 1 / (o * n**2),
+        "That is in per cent; a share lies between 0 and 1.": lambda n, i, o: 100 * (1 / o + 1 / n**2),
     },
 )
 
@@ -240,6 +265,7 @@ _SPLIT = {
     conv(8, 3, activation="linear"): _two(8, activation="linear"),
     conv(8, 3, norm=False): _two(8, norm=False),
     conv(8, 3, bias=True): _two(8, bias=True),
+    conv(8, 3, groups=2): _two(8, groups=2),
     conv(4, 1) >> conv(16, 3): conv(4, 1) >> _two(16),
     _BLOCK: branches(conv(8, 1), _two(16), avg_pool(3) >> conv(8, 1), conv(8, 3, 2)),
 }
@@ -304,6 +330,13 @@ split_3x3 = Exercise(
             concerns=lambda part: part.kernel_size != (1, 1) and part.stride == (1, 1)
         ),
         "Both 2×2 have as many channels as the 3×3 had.": _splitting(_halved),
+        "One 2×2 sees only a 2×2 patch; it takes two.": _splitting(lambda part: replace(part, kernel_size=(2, 2))),
+        "Padded valid twice, the output loses two rows and two columns; the first is padded same.": _splitting(
+            lambda part: replace(part, kernel_size=2, padding="valid") >> replace(part, kernel_size=2, padding="valid")
+        ),
+        "Groups were lost: a convolution in groups stays one, and replace() keeps them.": _splitting(
+            lambda part: _two(part.channels, norm=part.norm, bias=part.bias, activation=part.activation)
+        ),
         "Both 2×2 keep the 3×3's activation: a linear one between them, or none, is another layer.": _splitting(
             lambda part: (
                 replace(part, kernel_size=(2, 2), activation="linear")
@@ -320,45 +353,6 @@ split_3x3 = Exercise(
         ),
     },
 )
-
-
-_GRID = (CHANNELS, 14, 14)
-_LARGE = thrice(conv(CHANNELS, 7))
-MOST_OF_THE_MACS = 0.2
-"""What a design of one's own may cost, as a share of the three 7x7."""
-
-
-def _judge_design(value: Any) -> str | None:
-    if not isinstance(value, Node):
-        return "a value such as conv(16, 3) >> conv(16, 3) is expected, not a module, a class or a text"
-    try:
-        size, large = total(value, _GRID), total(_LARGE, _GRID)
-    except ArchitectureError as error:
-        return f"it does not fit: {str(error).rstrip('.')}"
-    if size.out_shape != _GRID:
-        return f"its output is {shape_text(size.out_shape)}; {shape_text(_GRID)} has to come out, as it goes in"
-    if size.params == 0:
-        return "it has no weights, so it cannot learn"
-    if any(ours < theirs for ours, theirs in zip(size.receptive_field, large.receptive_field, strict=True)):
-        return f"it sees {shape_text(size.receptive_field)} pixels; the three 7×7 see 19x19"
-    if size.macs > MOST_OF_THE_MACS * large.macs:
-        return f"it costs {size.macs / large.macs:.0%} of the three 7×7; {MOST_OF_THE_MACS:.0%} is the most"
-    return _unmixed(value)
-
-
-def _unmixed(value: Node) -> str | None:
-    """A clause that names an output channel on which an input channel has no influence, or None."""
-    value = with_fields(value, Conv, activation="linear")  # a ReLU that passes nothing here is no lack of the design
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model, x = build(value, CHANNELS).eval(), torch.randn(4, *_GRID, requires_grad=True)
-        y = model(x)
-        for channel in range(CHANNELS):
-            (gradient,) = torch.autograd.grad(y[:, channel].sum(), x, retain_graph=True)
-            silent = (gradient.abs().sum((0, 2, 3)) == 0).nonzero().flatten().tolist()
-            if silent:
-                return f"its output channel {channel} does not depend on input channel {silent[0]}: mix the channels"
-    return None
 
 
 own_replacement = Exercise(
@@ -379,10 +373,10 @@ own_replacement = Exercise(
             "Count it with total(value, (16, 14, 14)), then look for a design that you would rather train."
         ),
     ),
-    judge=_judge_design,
+    judge=design_problem,
     mistakes={
-        "it costs 100% of the three 7×7; 20% is the most": _LARGE,
-        "it costs 29% of the three 7×7; 20% is the most": factorize(_LARGE, 7),
+        "it costs 100% of the three 7×7; 20% is the most": thrice(conv(CHANNELS, 7)),
+        "it costs 29% of the three 7×7; 20% is the most": factorize(thrice(conv(CHANNELS, 7)), 7),
         "it sees 3x3 pixels; the three 7×7 see 19x19": conv(CHANNELS, 3),
         "it sees 1x19 pixels; the three 7×7 see 19x19": thrice(conv(4, (1, 7))) >> conv(CHANNELS, 1),
         "it has no weights, so it cannot learn": max_pool(19),
@@ -390,6 +384,9 @@ own_replacement = Exercise(
         "its output is 8x14x14; 16x14x14 has to come out, as it goes in": conv(4, 1) >> conv(8, 19),
         "its output channel 0 does not depend on input channel 1: mix the channels": thrice(
             depthwise_conv(CHANNELS, 7)
+        ),
+        "it sees a patch with holes, such as a cross, and nowhere a full 19x19": (
+            conv(4, 1) >> branches(conv(8, (1, 19)), conv(8, (19, 1)))
         ),
         "a value such as conv(16, 3) >> conv(16, 3) is expected, not a module, a class or a text": torch.nn.Identity(),
     },

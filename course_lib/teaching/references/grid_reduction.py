@@ -1,9 +1,30 @@
 """Exercises of the lesson on grid reduction."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import accumulate
 from math import prod
+from typing import Any
 
-from course_lib.architecture import Node, Pool, avg_pool, branches, conv, max_pool, rewrite, seq, total
+import torch
+import torch.nn.functional as F
+
+from course_lib.architecture import (
+    Branches,
+    Conv,
+    Node,
+    Pool,
+    Sequence,
+    avg_pool,
+    branches,
+    build,
+    conv,
+    max_pool,
+    rewrite,
+    seq,
+    total,
+    with_fields,
+)
 from course_lib.experiments.grid_reduction import WAYS, reduction
 from course_lib.teaching.exercises import Exercise
 
@@ -16,8 +37,8 @@ def _macs(
     filters: dict[str, int] | None = None, sides: dict[str, int] | None = None
 ) -> Callable[[str, int, int, int], int]:
     """The formula with other filters (in multiples of k) or other divisors of the grid's sides for some ways."""
-    factor = {"conv_pool": 2, "pool_conv": 2, "parallel": 1} | (filters or {})
-    divisor = {"conv_pool": 1, "pool_conv": 2, "parallel": 2} | (sides or {})
+    factor = {"conv_pool": 2, "pool_conv": 2, "parallel": 1, "strided": 2} | (filters or {})
+    divisor = {"conv_pool": 1, "pool_conv": 2, "parallel": 2, "strided": 2} | (sides or {})
     return lambda way, grid, k, n: n**2 * k * factor[way] * k * (grid // divisor[way]) ** 2
 
 
@@ -30,7 +51,7 @@ reduction_macs = Exercise(
             "A convolution costs n² · channels in · channels out at each place of its output. How many places "
             "has it in each way?"
         ),
-        "Convolving first: grid² places. The other two: (grid / 2)² places.",
+        "Convolving first: grid² places. The other three: (grid / 2)² places.",
         "Beside the pool the convolution makes k channels only, as the pool hands on the other k; else it makes 2k.",
     ),
     reference=_counted_macs,
@@ -45,10 +66,13 @@ reduction_macs = Exercise(
         "Beside the pool, the convolution moves with stride 2 and visits a quarter of the places.": _macs(
             sides={"parallel": 1}
         ),
+        "A convolution with stride 2 visits every second row and column, a quarter of the places.": _macs(
+            sides={"strided": 1}
+        ),
         "Beside the pool, the convolution makes k channels; the pool hands on the others.": _macs(
             filters={"parallel": 2}
         ),
-        "The convolution goes from k to 2k channels.": _macs(filters={"conv_pool": 1, "pool_conv": 1}),
+        "The convolution goes from k to 2k channels.": _macs(filters={"conv_pool": 1, "pool_conv": 1, "strided": 1}),
         "Each filter reads all k input channels.": lambda way, grid, k, n: _macs()(way, grid, k, n) // k,
         "The grid has grid · grid places.": lambda way, grid, k, n: (
             n**2 * k * (k if way == "parallel" else 2 * k) * (grid if way == "conv_pool" else grid // 2)
@@ -175,5 +199,147 @@ widen_before_pools = Exercise(
         "A 1×1 convolution is asked for, not a larger window.": _widening(
             lambda p, channels: conv(2 * channels, 3) >> p
         ),
+    },
+)
+
+
+def _smoothed(
+    pictures: torch.Tensor, weights: tuple[float, ...] = (0.25, 0.5, 0.25), rows: bool = True, mode: str = "circular"
+) -> torch.Tensor:
+    """(N, C, H, W) pictures, each channel blurred by itself with these weights both ways, or along the row only."""
+    line, channels = torch.tensor(weights), pictures.shape[1]
+    window = line[:, None] * line if rows else torch.tensor([0.0, 1.0, 0.0])[:, None] * line
+    return F.conv2d(F.pad(pictures, (1, 1, 1, 1), mode=mode), window.expand(channels, 1, 3, 3), groups=channels)
+
+
+def _every_second(pictures: torch.Tensor) -> torch.Tensor:
+    return pictures[..., ::2, ::2]
+
+
+def _stripes(size: int, channels: int) -> torch.Tensor:
+    """Rows in turn 1 and 0, other channels half as bright each: what every second row of is one grey."""
+    rows = torch.tensor([1.0, 0.0]).repeat(size // 2)[:, None].expand(size, size)
+    return torch.stack([rows / 2**channel for channel in range(channels)])[None]
+
+
+def _drawn(*shape: int) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+blurred_half = Exercise(
+    name="blurred-half",
+    difficulty="medium",
+    minutes=10,
+    hints=(
+        "Give both steps stripes of two rows, one white and one black. Which of the steps may see them?",
+        "Once every second row is gone, white stripes have become a white area. What can a blur still do about it?",
+        "The blur has to see the whole picture: pad and convolve `pictures` first, and index what comes out.",
+    ),
+    reference=lambda pictures: _every_second(_smoothed(pictures)),
+    cases=[(_stripes(4, 1),), (_drawn(1, 1, 4, 4),), (_drawn(2, 3, 8, 6),)],
+    atol=1e-6,
+    mistakes={
+        "Every second pixel is taken first; what is folded by then no blur can take out.": lambda p: _smoothed(
+            _every_second(p)
+        ),
+        "That takes every second pixel without a blur.": _every_second,
+        "That blurs without taking every second pixel.": _smoothed,
+        "The weights must sum to 1, or the picture changes its brightness.": lambda p: _every_second(
+            _smoothed(p, (1.0, 2.0, 1.0))
+        ),
+        "That blurs along the rows only, and stripes across them stay.": lambda p: _every_second(
+            _smoothed(p, rows=False)
+        ),
+        "The weights are 1, 2, 1; equal ones are another blur.": lambda p: _every_second(
+            _smoothed(p, (1 / 3, 1 / 3, 1 / 3))
+        ),
+        "Beyond the edge the picture goes on at the opposite one; zeros make its border darker.": lambda p: (
+            _every_second(_smoothed(p, mode="constant"))
+        ),
+        "That keeps the odd rows and columns; the even ones are asked for, beginning with 0.": lambda p: _smoothed(p)[
+            ..., 1::2, 1::2
+        ],
+        "That is the average pool 2×2, whose windows have equal weights.": lambda p: F.avg_pool2d(p, 2),
+        "Each channel is blurred by itself; that mixes them.": lambda p: (
+            _every_second(_smoothed(p)).mean(1, keepdim=True).expand(-1, p.shape[1], -1, -1)
+        ),
+    },
+)
+
+_IN, _OUT, _BUDGET = (64, 32, 32), (128, 16, 16), 12_000_000
+
+
+def _pooled_channels(value: Node, channels: int) -> int:
+    """How many of the channels that leave have passed no convolution."""
+    if isinstance(value, Branches):
+        return sum(_pooled_channels(part, channels) for part in value.parts)
+    parts = value.layers if isinstance(value, Sequence) else (value,)
+    if any(isinstance(part, Conv) for part in parts):
+        return 0
+    for part in parts:
+        channels = _pooled_channels(part, channels) if isinstance(part, Branches) else channels
+    return channels
+
+
+def _read_share(value: Node) -> float:
+    """Share of the pixels of the input that have an influence on what leaves."""
+    linear = with_fields(value, Conv, norm=False, activation="linear")
+    averaged = rewrite(linear, lambda part, _: replace(part, kind="avg") if isinstance(part, Pool) else part)
+    picture = torch.rand(1, *_IN, requires_grad=True)
+    build(averaged, _IN[0])(picture).square().sum().backward()
+    return (picture.grad[0].abs().sum(0) > 0).double().mean().item()
+
+
+def _judge_design(value: Any) -> str | None:
+    """What speaks against this reduction, by the conditions in the lesson's text."""
+    if not isinstance(value, Node):
+        return "an architecture is expected, such as conv(128, 3, stride=2)"
+    size = total(value, _IN)
+    if size.out_shape != _OUT:
+        return f"{_written(size.out_shape)} leaves; {_written(_OUT)} is asked for"
+    steps = value.layers if isinstance(value, Sequence) else (value,)
+    least = min(prod(total(part, _IN).out_shape) for part in accumulate(steps, lambda first, last: first >> last))
+    if least < prod(_OUT):
+        return f"a bottleneck: at its narrowest {least:,} values pass, fewer than the {prod(_OUT):,} that leave"
+    if size.macs > _BUDGET:
+        return f"{size.macs / 1e6:.1f} million MACs are more than the {_BUDGET / 1e6:.0f} million allowed"
+    pooled = _pooled_channels(value, _IN[0])
+    if pooled > _OUT[0] // 4:
+        return f"{pooled} of the channels that leave have passed no convolution; {_OUT[0] // 4} are allowed"
+    if (share := _read_share(value)) < 1:
+        return f"only {share:.0%} of the pixels that come in have an influence on what leaves"
+    return None
+
+
+def _written(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
+
+
+my_reduction = Exercise(
+    name="my-reduction",
+    difficulty="harder",
+    minutes=15,
+    hints=(
+        "Convolution beside pool has no bottleneck and costs 9.4 million. Only the bare pool is against the rules.",
+        "A 1×1 convolution is cheap on the small grid, and it may make few channels out of many before a 3×3.",
+        "Beside conv(…, 1) >> conv(96, 3, stride=2) set max_pool(3, 2) >> conv(32, 1). How many channels for the dots?",
+    ),
+    judge=_judge_design,
+    mistakes={
+        "64×16×16 leaves; 128×16×16 is asked for": conv(64, 3, 2),
+        "128×32×32 leaves; 128×16×16 is asked for": conv(128, 1),
+        "a bottleneck: at its narrowest 16,384 values pass, fewer than the 32,768 that leave": (
+            max_pool(3, 2) >> conv(128, 1)
+        ),
+        "a bottleneck: at its narrowest 8,192 values pass, fewer than the 32,768 that leave": (
+            conv(8, 1) >> conv(128, 3, 2)
+        ),
+        "75.5 million MACs are more than the 12 million allowed": conv(128, 3) >> max_pool(3, 2),
+        "18.9 million MACs are more than the 12 million allowed": conv(128, 3, 2),
+        "64 of the channels that leave have passed no convolution; 32 are allowed": branches(
+            conv(64, 3, 2), max_pool(3, 2)
+        ),
+        "only 25% of the pixels that come in have an influence on what leaves": conv(128, 1, 2),
+        "an architecture is expected, such as conv(128, 3, stride=2)": conv,
     },
 )

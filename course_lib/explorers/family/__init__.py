@@ -1,0 +1,1 @@
+"""Every network of the family: where it spends its multiplications and memory, and each of its blocks."""
