@@ -40,6 +40,20 @@ MODULES = {  # table 1: 1x1 | 3x3 reduce, 3x3 | 5x5 reduce, 5x5 | pool projectio
     "5a": (256, (160, 320), (32, 128), 128),
     "5b": (384, (192, 384), (48, 128), 128),
 }
+PUBLISHED_COSTS = {  # table 1, by the layers that a row means: "params" in units of 1,024, and "ops" in millions
+    "conv1": (2.7, 34),
+    "conv2 + conv3": (112, 360),
+    "3a": (159, 128),
+    "3b": (380, 304),
+    "4a": (364, 73),
+    "4b": (437, 88),
+    "4c": (463, 100),
+    "4d": (580, 119),
+    "4e": (840, 170),
+    "5a": (1072, 54),
+    "5b": (1388, 71),
+    "fc": (1000, 1),
+}
 HEADS_AFTER = {"4a": "aux1", "4d": "aux2"}
 HEAD_POOLS = {"5/3": avg_pool(5, 3, padding="valid") >> adaptive_avg_pool(4), "adaptive": adaptive_avg_pool(4)}
 FIVE_BY_FIVE = {"5x5": 5, "3x3": 3}

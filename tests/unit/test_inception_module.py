@@ -6,7 +6,8 @@ import pytest
 
 from course_lib.architecture import ArchitectureError, Node, avg_pool, branches, conv, max_pool, total
 from course_lib.experiments.inception_module import DOWN_SAMPLINGS, narrow_googlenet, without_reductions
-from course_lib.models.googlenet import MODULES, inception
+from course_lib.models import network
+from course_lib.models.googlenet import MODULES, PUBLISHED_COSTS, inception
 
 IMAGE = (1, 32, 32)
 
@@ -71,3 +72,16 @@ def test_nonsense_is_named() -> None:
         narrow_googlenet(("pool5",))
     with pytest.raises(ArchitectureError, match=r"width must be a number above 0, such as 0\.125; got 0"):
         narrow_googlenet(width=0)
+
+
+def test_the_papers_table_names_every_layer_with_weights_once() -> None:
+    with_weights, shape = [], (3, 224, 224)
+    for part in network("googlenet").layers:
+        size = total(part, shape)
+        shape = size.out_shape
+        with_weights += [part.name] if size.params else []
+    assert [name for row in PUBLISHED_COSTS for name in row.split(" + ")] == with_weights
+
+
+def test_the_papers_ops_add_up_to_its_budget_of_1_5_billion() -> None:
+    assert sum(ops for _, ops in PUBLISHED_COSTS.values()) == 1502

@@ -61,6 +61,28 @@ module_macs = Exercise(
         "The windows read what the 1×1 before them leaves, not all channels that come in.": _macs(reads=lambda c, r: c),
         "The two 1×1 before the windows cost something, too.": _macs(reduce=0),
         "The branch of one 1×1 is missing.": _macs(first=0),
+        "The branch of the 5×5 is missing.": lambda c, g, one, three, five, pool: _macs()(
+            c, g, one, three, (0, 0), pool
+        ),
+        "The branch of the 3×3 is missing.": lambda c, g, one, three, five, pool: _macs()(
+            c, g, one, (0, 0), five, pool
+        ),
+        "In a pair the channels of the 1×1 come first, those of the window second.": (
+            lambda c, g, one, three, five, pool: _macs()(c, g, one, three[::-1], five[::-1], pool)
+        ),
+        "The windows stand on the second convolution of a branch, the 1×1 on the first.": (
+            lambda c, g, one, three, five, pool: (
+                g**2 * (c * (one + 9 * three[0] + 25 * five[0] + pool) + three[0] * three[1] + five[0] * five[1])
+            )
+        ),
+        "A max pool compares values, it multiplies none.": lambda c, g, *widths: _macs()(c, g, *widths) + 9 * c * g**2,
+        "The 1×1 after the pool has a window of one place; only the pool's is 3×3.": (
+            lambda c, g, one, three, five, pool: _macs()(c, g, one, three, five, 9 * pool)
+        ),
+        "Biases are not counted.": lambda c, g, one, three, five, pool: (
+            _macs()(c, g, one, three, five, pool) + g**2 * (one + sum(three) + sum(five) + pool)
+        ),
+        "A multiplication with its addition is one MAC, not two.": lambda *sizes: 2 * _macs()(*sizes),
         "The grid has grid · grid places.": lambda c, g, *widths: _macs()(c, g, *widths) // g,
         "That is what one place costs; the grid has grid · grid of them.": lambda c, g, *widths: _macs()(c, 1, *widths),
     },
@@ -110,6 +132,16 @@ one_by_one = Exercise(
             w.sum(1)[None, :, None, None] * x.sum(1, keepdim=True)
         ),
         "A 1×1 convolution alone has no ReLU.": lambda w, x: torch.einsum("oc,nchw->nohw", w, x).relu(),
+        "A place's answer is the weighted sum over its channels, not their mean.": lambda w, x: (
+            torch.einsum("oc,nchw->nohw", w, x) / x.shape[1]
+        ),
+        "Each picture has an answer of its own; that is the first one's for all.": lambda w, x: torch.einsum(
+            "oc,nchw->nohw", w, x[:1]
+        ).expand(len(x), -1, -1, -1),
+        "The places are to keep their height and width; flattening must be undone.": lambda w, x: w @ x.flatten(2),
+        "With several pictures, that product mixes them: each picture is to stay by itself.": lambda w, x: (
+            w @ x.reshape(x.shape[1], -1)
+        ).reshape(len(x), len(w), *x.shape[2:]),
     },
 )
 
@@ -137,6 +169,10 @@ needed_side = Exercise(
         "That side gives this grid only if no last window were cut off; go backwards, pool by pool.": lambda grid: (
             32 * (grid - 1) + 1
         ),
+        "A single place is too small for a 3×3 pool without padding: PyTorch raises an error.": lambda grid: (
+            32 * grid - 1 if grid > 1 else 1
+        ),
+        "The last window of a pool hangs over: a pool makes 1 of 2, not only of 3.": lambda grid: 32 * grid + 29,
         "The grid asked for is the last one, on which 5b works, not the one before pool4.": lambda grid: (
             16 * grid - 1 if grid > 1 else 31
         ),
@@ -147,9 +183,13 @@ _SHAPE = (192, 28, 28)
 _LIMIT = 0.5
 
 
+def _with_article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
 def _judge_module(answer: object) -> str | None:
     if not isinstance(answer, Branches):
-        return f"give a value made by branches(...), not a {type(answer).__name__}"
+        return f"give a value made by branches(...), not {_with_article(type(answer).__name__)}"
     try:
         size, paths = total(answer, _SHAPE), [total(path, _SHAPE) for path in answer.paths]
     except ArchitectureError as error:
@@ -182,7 +222,7 @@ cheaper_module = Exercise(
     hints=(
         "Which branch of 3a costs most? The explorer shows it. What in that branch can be made narrower?",
         "Two 3×3 in a row see 5×5. And the cheapest channels are those of the branch of one 1×1.",
-        "Halve the reduction before the 3×3, give the 1×1 branch the channels that are missing, and count with total.",
+        "Before the 3×3 a third of the channels, after it fewer, too; the 1×1 branch makes those that are missing.",
     ),
     judge=_judge_module,
     mistakes={
@@ -241,5 +281,30 @@ branch_evidence = Exercise(
         ),
         "That adds up all branches; one number a branch is asked for.": lambda f, w, s: _evidence(f, w, s).sum(1),
         "One row a picture and one column a branch: this is turned.": lambda f, w, s: _evidence(f, w, s).T,
+        "The classifier takes the mean over the places, not the largest.": lambda f, w, s: _evidence(
+            f.amax((2, 3), keepdim=True), w, s
+        ),
+        "Asked for is what each branch adds, not its share of the sum.": lambda f, w, s: (
+            _evidence(f, w, s) / _evidence(f, w, s).sum(1, keepdim=True)
+        ),
+        "Each branch begins where the one before it ends; these all begin at channel 0.": lambda f, w, s: torch.stack(
+            [(f.mean((2, 3)) * w)[:, :width].sum(1) for width in s], 1
+        ),
+        "Each branch is to stand for itself; these are sums of it and all before it.": lambda f, w, s: _evidence(
+            f, w, s
+        ).cumsum(1),
+        "Each channel meets its own weight before channels are added up.": lambda f, w, s: torch.stack(
+            [
+                part.sum(1) * own.sum()
+                for part, own in zip(f.mean((2, 3)).split(list(s), 1), w.split(list(s)), strict=True)
+            ],
+            1,
+        ),
+        "Evidence has a sign: channels that speak against the class count, too.": lambda f, w, s: torch.stack(
+            [part.relu().sum(1) for part in (f.mean((2, 3)) * w).split(list(s), 1)], 1
+        ),
+        "One row a picture is asked for; this is the mean over the pictures.": lambda f, w, s: _evidence(f, w, s).mean(
+            0
+        ),
     },
 )
