@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   course:
-#     minutes_read: 45
+#     minutes_read: 55
 #     minutes_run: 2
 #     needs: [07_training_recipes]
 #     title: Reading learning curves
@@ -39,7 +39,7 @@
 # school what a mean and a standard deviation are. Accuracies are in per cent; a *point* is one per cent of the
 # pictures.
 #
-# About 45 minutes to read without the exercises, which say their own, and 2 minutes to run. The paper is C. Szegedy, V.
+# About 55 minutes to read without the exercises, which say their own, and 2 minutes to run. The paper is C. Szegedy, V.
 # Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, *Rethinking the Inception Architecture for Computer Vision*, CVPR 2016,
 # section 10.
 #
@@ -165,8 +165,8 @@ def logged(seed: int, bar: tqdm) -> tuple[pd.DataFrame, TrainingLoop, torch.Tens
 # %%
 with tqdm(total=2 * recipe.epochs * 40, unit="step") as bar:
     logs = {seed: logged(seed, bar) for seed in (0, 1)}
-# Guessing gives 10 %: below 50 % the curves would show nothing of learning. This and all
-# bands below are far wider than what bfloat16, or TF32 on a GPU, changes in a run.
+# Guessing gives 10 %: below 50 % the curves would show nothing of learning. This and
+# all bands below are wide enough for the runs that a GPU gives, in TF32 or bfloat16.
 assert all(looks[1, -1].float().mean() > 0.5 for _, _, looks in logs.values())
 figure = line_chart(
     {
@@ -422,8 +422,8 @@ for seed, (*_, looks) in logs.items():
         "worst look, anew": percent[1].min().item(),
     }
 scatter = pd.DataFrame(scatter).T
-# Eight values give a standard deviation to a quarter, the means of two the quotient to a
-# quarter: at half and less it is not chance.
+# Eight values give a standard deviation to a quarter, and the quotient of two means of
+# two to a quarter: at half and less it is not chance.
 assert scatter["statistics anew"].mean() < scatter["running average"].mean() / 2
 fold_answer(table(scatter, dict.fromkeys(scatter.columns, "{:.1f}")))
 
@@ -469,7 +469,8 @@ gaps = {
 flattered = pd.DataFrame(gaps).mean(axis=1)
 # 500 draws of 25 pictures are good to 0.4 points. Chance falls with the root of n.
 assert flattered[25] > flattered[200] > flattered[1000] - 0.1
-assert flattered[25] > 1
+assert flattered[25] > 3
+assert flattered[1000] < 2
 # If it were not the choice that flatters, a candidate that nobody chose would gain too.
 # So count the candidates: the more, the luckier the best of them.
 by_candidates = {
@@ -489,7 +490,7 @@ fewer = ", ".join(f"{gap:+.1f} points among {n}" for n, gap in by_candidates.ite
 fold_answer(
     figure_html(
         figure,
-        f"Flattery of a choice among eight, two runs: {text}. With 25 pictures: {fewer}.",
+        f"Flattery of a choice among eight, two runs: {text}. With 25: {fewer}.",
     )
 )
 
@@ -499,8 +500,8 @@ fold_answer(
 #
 # The fewer pictures choose, the more they flatter, and nothing was learned in between: the same eight candidates,
 # judged by others. More candidates flatter more, and one that was not chosen is not flattered: that is the last line
-# below the figure. From n = 25 to n = 1,000 the flattery falls to a fraction of a point, which is what many tables of
-# results argue about.
+# below the figure. From n = 25 to n = 1,000 the flattery falls from several points to one or so, which is still what
+# many tables of results argue about.
 #
 # </details>
 #
@@ -627,10 +628,10 @@ fold_answer(table(travelled, dict.fromkeys(travelled.columns, "{:,.1f}")))
 # </details>
 
 # %% [markdown]
-# That is arithmetic. Is it also the *cause* that rungs 5 and 6 lag? If so, the rate alone, times ten, must bring what
-# the ladder's rung 7 mixes with three other changes. And a cosine at a rate that is too small must cost. Try both on
-# the network above, from the same two first weights; all but the first column is as there. **Predict** the order of
-# the four losses:
+# That is arithmetic. Is it also the *cause* that rungs 5 and 6 lag? If so, the rate alone, times ten, must bring a
+# good part of what rung 7 mixes with three other changes, and a cosine must cost where the rate is too small. Try
+# both on the network above, from the same two first weights; what the table does not name is as there. **Predict**
+# the order of the four losses:
 
 # %%
 tried = {
@@ -661,10 +662,11 @@ tried = pd.DataFrame(
         for (rate, m, s), losses in tried.items()
     }
 ).T
-# Two seeds differ by about 0.2; what is claimed is a multiple of that.
-constant, cosine, larger, momentum = tried.mean(axis=1)
-assert cosine > constant > larger + 0.4
-assert larger > momentum + 0.2
+# The seeds differ by about 0.1; the cosine's cost is small, but of one sign in both.
+constant, cosine, larger, momentum = tried.to_numpy()
+assert (cosine > constant).all()
+assert (larger < constant - 0.4).all()
+assert (momentum < larger - 0.2).all()
 tried.columns.name = "mean loss of the last epoch"
 fold_answer(table(tried, dict.fromkeys(tried.columns, "{:.2f}")))
 
@@ -672,9 +674,10 @@ fold_answer(table(tried, dict.fromkeys(tried.columns, "{:.2f}")))
 # <details>
 # <summary>Show the answer</summary>
 #
-# In these 160 steps the rate alone does most of it, the momentum the rest, and the cosine costs: it halves the way
-# that weights can go, where the way was too short already. So "its rate was too small" holds *here*. In the ladder's
-# 39,000 steps at rung 5 a cosine may well have helped, as it is told: it depends on the length.
+# In these 160 steps the rate alone does most of it and the momentum the rest. The cosine costs a little, in both
+# runs: it halves the way that weights can go, where the way was too short already. So "its rate was too small" holds
+# *here*. In the ladder's 100 epochs, nearly 20,000 steps at rung 5, a cosine may well have helped, as it is told: a
+# step belongs to its length of training.
 #
 # </details>
 
@@ -800,7 +803,10 @@ runs = 100 * record.rows.pivot(index="seed", columns="variant", values="test_acc
 runs = runs[list(dict.fromkeys(record.rows["variant"]))]
 if "v3 without dropout" not in runs:  # the record's earlier form, with Adam throughout
     runs = runs.rename(columns={"v3": "smoothing, head and no dropout"})
-    print("v2's head has no batch norm here; with it, both layers: not table 3's step")
+    print(
+        "in this record v2's head has no batch norm; 'batch norm in the head' puts it"
+        " on both its layers, which is not table 3's step"
+    )
 scale = record.rows.iloc[0]
 print(f"{scale['images']:,} pictures, {scale['epochs']} epochs, {len(runs)} runs each")
 sizes = record.rows.groupby("variant")["params"].first()
@@ -817,7 +823,7 @@ for variant in runs.columns.drop("v2"):
         "differs from v2?": "yes" if measured.shown is not None else "cannot tell",
     }
 chance = 1 - 0.95 ** (len(rows) - 1)
-print(f'at least one "yes" by chance, were all equal to v2: up to about {chance:.0%}')
+print(f"if all were equal to v2, up to {chance:.0%} of such tables would hold a yes")
 table(pd.DataFrame(rows).T.fillna(""), record=record)
 
 # %% tags=["nbval-check-output"]
@@ -987,7 +993,7 @@ print(
 )
 for name, share in loading.items():
     print(
-        f"cropping and mirroring one by one, of the plain loop's time, {name}: {share:.0%}"
+        f"cropping and mirroring one by one, share of the plain loop, {name} {share:.0%}"
     )
 texts = taken.map("{:.2f}".format)
 texts.loc["network's part", "loop's part"] = ""
