@@ -993,7 +993,7 @@ print(
 )
 for name, share in loading.items():
     print(
-        f"cropping and mirroring one by one, share of the plain loop, {name} {share:.0%}"
+        f"cropping, mirroring one by one, share of the plain loop: {name} {share:.0%}"
     )
 texts = taken.map("{:.2f}".format)
 texts.loc["network's part", "loop's part"] = ""
