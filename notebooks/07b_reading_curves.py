@@ -3,7 +3,8 @@
 #   course:
 #     minutes_read: 55
 #     minutes_run: 2
-#     needs: [07_training_recipes]
+#     needs:
+#     - 07_training_recipes
 #     title: Reading learning curves
 #   jupytext:
 #     cell_metadata_filter: tags,slideshow,-all
