@@ -21,18 +21,19 @@ batch_for_jitter = Exercise(
     difficulty="easy",
     minutes=5,
     hints=(
-        "With 64 images the jitter is s/8. With how many is it s/16?",
+        "With 64 pictures the jitter is s/8. With how many is it s/16?",
         "You need s/√n at most wanted, so √n at least s/wanted.",
-        "Square s/wanted and round up: a batch is a whole number of images.",
+        "Square s/wanted and round up: a batch is a whole number of pictures.",
     ),
     reference=_smallest_batch,
     cases=[(1.0, 0.5), (1.0, 0.25), (2.0, 1.0), (0.5, 1.0), (1.5, 0.4)],
     random_case=lambda rng: (rng.uniform(0.5, 3), rng.uniform(0.05, 0.4)),
     mistakes={
         "The jitter falls with the root of the batch: square the ratio.": lambda s, w: math.ceil(s / w),
-        "With one image fewer the jitter is above what is wanted: round up.": lambda s, w: max(1, int((s / w) ** 2)),
-        "A batch is a whole number of images: round up.": lambda s, w: (s / w) ** 2,
+        "With one picture fewer the jitter is above what is wanted: round up.": lambda s, w: max(1, int((s / w) ** 2)),
+        "A batch is a whole number of pictures: round up.": lambda s, w: (s / w) ** 2,
         "The ratio stands the wrong way round.": lambda s, w: math.ceil((w / s) ** 2),
+        "The spread is that of single pictures, not of batches of 64.": lambda s, w: math.ceil(64 * (s / w) ** 2),
         "Both are squared, the spread and what is wanted.": lambda s, w: math.ceil(s**2 / w),
         "A batch that gives exactly what is wanted is large enough.": lambda s, w: math.floor((s / w) ** 2) + 1,
     },
@@ -107,8 +108,8 @@ epoch_accuracy = Exercise(
     difficulty="easy",
     minutes=8,
     hints=(
-        "Two batches, of 64 images and of 1, the first all wrong, the second right: how many are right?",
-        "One of 65. The broken function says a half. How much does an image count in each of the two batches?",
+        "Two batches, of 64 pictures and of 1, the first all wrong, the second right: how many are right?",
+        "One of 65. The broken function says a half. How much does an picture count in each of the two batches?",
         "Add up what is right, add up the sizes, and divide once.",
     ),
     reference=lambda right, sizes: float(np.sum(right) / np.sum(sizes)),
@@ -121,7 +122,8 @@ epoch_accuracy = Exercise(
         "Not all batches are as large as the first.": lambda r, n: sum(r) / (n[0] * len(n)),
         "That is in per cent; a share lies between 0 and 1.": lambda r, n: 100 * sum(r) / sum(n),
         "That is the share that is wrong.": lambda r, n: 1 - sum(r) / sum(n),
-        "That counts batches, not images.": lambda r, n: sum(r) / len(n),
+        "That is a number of pictures; a share of all of them is wanted.": lambda r, n: sum(r),
+        "That counts batches, not pictures.": lambda r, n: sum(r) / len(n),
     },
 )
 
@@ -154,7 +156,7 @@ chosen_by_validation = Exercise(
     cases=[([0.6, 0.9, 0.7], [0.5, 0.8, 0.85]), ([0.7, 0.8, 0.8], [0.6, 0.7, 0.75]), ([0.9, 0.8], [0.7, 0.6])],
     random_case=_accuracies,
     mistakes={
-        "That chooses by the test images, which have then become validation images.": _chosen(
+        "That chooses by the test pictures, which have then become validation pictures.": _chosen(
             lambda v, t: t.index(max(t))
         ),
         "That is the last epoch, not the best one.": _chosen(lambda v, t: len(v) - 1),
@@ -162,11 +164,16 @@ chosen_by_validation = Exercise(
         "Of equal epochs the first is wanted: it trained less.": _chosen(
             lambda v, t: len(v) - 1 - v[::-1].index(max(v))
         ),
-        "The accuracy by which you chose is flattered; report that on the test images.": lambda v, t: (
+        "The accuracy by which you chose is flattered; report that on the test pictures.": lambda v, t: (
             v.index(max(v)) + 1,
             max(v),
         ),
         "The best test accuracy of all epochs belongs to another epoch.": lambda v, t: (v.index(max(v)) + 1, max(t)),
+        "First the epoch, then its accuracy.": lambda v, t: (t[v.index(max(v))], v.index(max(v)) + 1),
+        "Epochs count from 1, places from 0: that is the next epoch's accuracy.": lambda v, t: (
+            v.index(max(v)) + 1,
+            t[v.index(max(v)) + 1],
+        ),
         "That is the epoch with the lowest accuracy.": _chosen(lambda v, t: v.index(min(v))),
     },
 )
@@ -200,7 +207,7 @@ paired_t = Exercise(
         "The deviation of a sample divides by n - 1: numpy's std(ddof=1), or statistics.stdev.",
     ),
     reference=_t_of_library,
-    cases=[([3.0, 5.0], [1.0, 2.0]), ([1.0, 2.0, 4.0], [0.0, 2.0, 1.0])],
+    cases=[([3.0, 5.0], [1.0, 2.0]), ([1.0, 2.0, 4.0], [0.0, 2.0, 1.0]), ([1.0, 2.0], [2.0, 5.0])],
     random_case=lambda rng: tuple([rng.gauss(mean, 1) for _ in range(7)] for mean in (81, 80)),
     mistakes={
         "The standard deviation of a sample divides by n - 1.": lambda a, b: _t(a, b, ddof=0),
@@ -209,6 +216,13 @@ paired_t = Exercise(
         ),
         "Pair by pair: the spread of the seeds themselves does not count.": lambda a, b: _t(
             a, b, spread=lambda x, y, d: math.sqrt(x.var(ddof=d) + y.var(ddof=d))
+        ),
+        "The sign says which of the two is ahead: keep it.": lambda a, b: abs(_t(a, b)),
+        "The numbers stand in pairs, in the order given: sorted, they belong to other seeds.": lambda a, b: _t(
+            sorted(a), sorted(b)
+        ),
+        "That is the standard error; divide the mean difference by it.": lambda a, b: float(
+            np.std(np.array(a) - np.array(b), ddof=1) / math.sqrt(len(a))
         ),
         "It is first minus second.": lambda a, b: -_t(a, b),
         "That is the mean difference; divide it by its standard error.": lambda a, b: float(np.mean(a) - np.mean(b)),
