@@ -73,7 +73,7 @@ def run(function: Callable[..., Any], arguments: tuple, seconds: float = SECONDS
             arguments.
     """
     call = f"{getattr(function, '__name__', 'your function')}({describe_arguments(arguments)})"
-    passed, untouched = copy.deepcopy(arguments), copy.deepcopy(arguments)
+    passed, untouched = (tuple(_copy(argument) for argument in arguments) for _ in range(2))
     try:
         with _exit_raises(), time_limit(seconds):
             result = function(*passed)
@@ -117,6 +117,14 @@ def _line(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith((*_FOREIGN, "<"))]
     return f" (at line {own[-1].lineno} of the cell: {shortened(own[-1].line)})" if own else ""
+
+
+def _copy(argument: object) -> object:
+    """A copy, or the argument itself where it cannot be copied, as a generator or an open file."""
+    try:
+        return copy.deepcopy(argument)
+    except Exception:
+        return argument
 
 
 def _changed_argument(function: Callable[..., Any], passed: tuple, untouched: tuple) -> str | None:

@@ -474,3 +474,12 @@ def test_an_open_exercise_is_judged() -> None:
         exercise.check(...)
     with pytest.raises(ExerciseError, match=r"judge\('x'\) raises TypeError"):
         exercise.check("x")
+
+
+def test_an_answer_that_cannot_be_copied_is_judged_all_the_same() -> None:
+    def judge(answer: object) -> str | None:
+        return None if isinstance(answer, list) else f"it is a {type(answer).__name__}; a list is asked for"
+
+    exercise = Exercise(**PARTS | {"reference": None, "cases": (), "judge": judge})
+    with pytest.raises(ExerciseError, match=r"^kernel-macs: it is a generator; a list is asked for\.$"):
+        exercise.check(number for number in range(3))
