@@ -1,9 +1,10 @@
 # ---
 # jupyter:
 #   course:
-#     minutes_read: 75
+#     minutes_read: 80
 #     minutes_run: 3
-#     needs: [02_factorized_convolutions]
+#     needs:
+#     - 02_factorized_convolutions
 #     title: Auxiliary classifiers
 #   jupytext:
 #     cell_metadata_filter: tags,slideshow,-all
@@ -41,7 +42,7 @@
 # ([Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)) brings each channel to mean 0 and variance 1 over the
 # batch, then scales and shifts it by two learned numbers. That is all that is needed of it here.
 #
-# About 75 minutes to read (150 words or 15 lines of code a minute, a minute for each question), 65 for the six
+# About 80 minutes to read (150 words or 15 lines of code a minute, a minute for each question), 65 for the six
 # exercises, 3 to run. The papers are C. Szegedy et al., *Going Deeper with Convolutions*, CVPR 2015, section 5, and C.
 # Szegedy et al., *Rethinking the Inception Architecture for Computer Vision*, CVPR 2016, sections 4 and 10 ("the v3
 # paper" below).
