@@ -10,6 +10,7 @@ from torch import Tensor
 
 from course_lib import datasets
 from course_lib.architecture import (
+    ArchitectureError,
     Auxiliary,
     Conv,
     Node,
@@ -18,6 +19,7 @@ from course_lib.architecture import (
     conv,
     labelled_children,
     linear,
+    residual,
     rewrite,
     seq,
     total,
@@ -26,6 +28,7 @@ from course_lib.architecture import (
 from course_lib.experiments.auxiliary_gradients import conv_gradient_norms, first_weights
 from course_lib.experiments.auxiliary_network import STAGES, deep_network, head
 from course_lib.models.googlenet import head as googlenet_head
+from course_lib.teaching.describing import describe
 from course_lib.teaching.exercises import Exercise
 from course_lib.training import normalize
 
@@ -71,6 +74,14 @@ head_params = Exercise(
         "The layer to the classes is missing.": _head_params(last=False),
         "The 1×1 convolution squeezes the channels to 128 first.": _head_params(squeeze=False),
         "That is both heads; one is asked for.": lambda channels, classes: 2 * _head_params()(channels, classes),
+        "The convolution is 1×1: one weight for a pair of channels, not nine.": lambda channels, classes: (
+            _head_params()(channels, classes) + 8 * 128 * channels
+        ),
+        "The 1×1 convolution has biases, too.": lambda channels, classes: _head_params()(channels, classes) - 128,
+        "Parameters are asked for, not multiplications.": lambda channels, classes: (
+            16 * 128 * (channels + 1024) + 1024 * classes
+        ),
+        "The channels are a parameter, not always 512.": lambda _, classes: _head_params()(512, classes),
         "The 1×1 convolution has parameters, too.": lambda channels, classes: (
             _head_params()(channels, classes) - 128 * (channels + 1)
         ),
@@ -137,6 +148,13 @@ weight_for = Exercise(
     cases=[(2.0, 1.0, 1.0, 1.0), (2.0, 1.0, 1.0, 0.0), (2.0, 3.0, 4.0, 0.0), (2.0, 1.0, 1.0, -0.5)],
     random_case=lambda rng: (rng.uniform(1.1, 9), rng.uniform(0.1, 5), rng.uniform(0.1, 5), rng.uniform(-0.9, 0.9)),
     mistakes={
+        "So long is the head's part alone; the sum of both is to be.": lambda gain, main, h, c: gain * main / h,
+        "In the squared length stands twice the product, 2·w·main·head_norm·cosine.": lambda gain, main, h, c: (
+            main / h * (math.sqrt(c**2 + 4 * (gain**2 - 1)) - c) / 2
+        ),
+        "The main loss's own main² is part of the squared length.": lambda gain, main, h, c: (
+            main / h * (math.sqrt(c**2 + gain**2) - c)
+        ),
         "That is the negative root; the weight is positive.": lambda gain, main, h, c: (
             main / h * (-math.sqrt(c**2 + gain**2 - 1) - c)
         ),
@@ -206,6 +224,7 @@ answer_early = Exercise(
         (torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 0.9),
         (torch.tensor([[1.0, 1.0]]), torch.tensor([[0.0, 1.0]]), 0.5),
         (torch.tensor([[1.0, 1.2]]), torch.tensor([[1.0, 0.0]]), 0.9),
+        (torch.tensor([[0.2, -4.0]]), torch.tensor([[0.0, 1.0]]), 0.9),
         (*_logits(0, 20, 3.0), 0.8),
         (*_logits(1, 50, 2.0), 0.5),
     ],
@@ -217,8 +236,13 @@ answer_early = Exercise(
         "The ten probabilities of an image add up to 1: softmax, not sigmoid.": _early(
             lambda side, end: side.sigmoid().max(1).values
         ),
+        "Where the head is not sure, the end answers.": _early(sure=lambda found, _: found > 0),
+        "Where the head is sure, it answers.": _early(sure=lambda found, _: found < 0),
         "The head answers where it is sure, the end where it is not.": _early(swapped=True),
         "A probability equal to the threshold is enough.": _early(sure=lambda found, t: found > t),
+        "How sure the end is does not count, only the threshold.": lambda side, end, _: torch.where(
+            side.softmax(1).max(1).values >= end.softmax(1).max(1).values, side.argmax(1), end.argmax(1)
+        ),
         "Each image is decided by itself, not the batch as a whole.": _early(
             sure=lambda found, t: (found >= t).all().expand_as(found)
         ),
@@ -267,6 +291,10 @@ add_head = Exercise(
     cases=list(_WITH_HEAD),
     mistakes={
         "Nothing was added: a value never changes, so return a new one.": lambda value, number: value,
+        "Start from value: what it has, heads and batch norm, stays.": lambda value, number: deep_network((number,)),
+        "The head stands behind the module, not in its place.": lambda value, number: seq(
+            *(head(False, 0.3).named(f"head{number}") if p.name == f"module{number}" else p for p in value.layers)
+        ),
         "The head stands before the module, not after it.": _adding(find=lambda names, n: names.index(f"module{n}")),
         "Find the module by its name: the stem, the reduction and other heads count as parts, too.": _adding(
             find=lambda names, n: n + 1
@@ -289,14 +317,17 @@ def _convolutions(value: Node) -> int:
 def _judge_open_way(value: object) -> str | None:
     plain = deep_network()
     if not isinstance(value, Sequence):
-        return "the answer is a value, such as deep_network(), and no module"
+        return f"this is {describe(value)}; the answer is a value, such as deep_network(), and no module"
     if not {part.name for part in plain.layers} - {"global_pool", "fc"} <= {part.name for part in value.layers}:
         return "keep the stem, the reduction and all eight modules under their names"
     if any(isinstance(part, Auxiliary) for part in value.layers):
         return "heads are cut off after training: find a way without them"
     if _convolutions(value) < _convolutions(plain):
         return "it has fewer convolutions than the deep network; keep its depth"
-    size, allowed = total(value, SHAPE), total(plain, SHAPE)
+    try:
+        size, allowed = total(value, SHAPE), total(plain, SHAPE)
+    except ArchitectureError as error:
+        return f"{str(error).rstrip('.')}: these parts do not fit together"
     if size.out_shape != (10,):
         return f"out comes {size.out_shape}; it must end in ten logits"
     if size.macs > 1.1 * allowed.macs or size.params > 1.1 * allowed.params:
@@ -332,6 +363,9 @@ _WIDE = rewrite(
 _FUNNEL = seq(
     *deep_network(batch_norm=True).layers[:-1], *[linear(8, activation="relu")] * 8, deep_network().layers[-1]
 )
+_SHORTCUTS_EVERYWHERE = seq(
+    *(residual(p).named(p.name) if p.name.startswith("module") else p for p in deep_network().layers)
+)
 
 open_way = Exercise(
     name="open-way",
@@ -350,6 +384,7 @@ open_way = Exercise(
         "it has fewer convolutions than the deep network; keep its depth": _SHALLOW,
         "it must end in ten logits": _without("fc"),
         "at most 10 % more of each may be spent": _WIDE,
+        "these parts do not fit together": _SHORTCUTS_EVERYWHERE,
         "the way back is still closed": deep_network(),
         "the way up is still closed": _FUNNEL,
     },
