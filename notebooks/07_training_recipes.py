@@ -979,8 +979,9 @@ print(
 
 
 # %%
-recipe = Recipe(epochs=3, batch_size=64, learning_rate=0.1, ema_decay=0.95, decay=0.94)
-recipe = replace(recipe, decay_epochs=paper.decay_epochs * recipe.epochs / paper.epochs)
+recipe = Recipe(epochs=3, batch_size=64, learning_rate=0.1, ema_decay=0.95)
+every = paper.decay_epochs * recipe.epochs / paper.epochs
+recipe = replace(recipe, decay=paper.decay, decay_epochs=every, warmup_epochs=0)
 rows = []
 with tqdm(total=3 * 2 * 3 * 40, unit="step") as bar:
     for schedule in ("constant", "steps", "cosine"):
