@@ -3,7 +3,8 @@
 #   course:
 #     minutes_read: 60
 #     minutes_run: 2
-#     needs: [02_factorized_convolutions]
+#     needs:
+#     - 02_factorized_convolutions
 #     title: Training recipes
 #   jupytext:
 #     cell_metadata_filter: tags,slideshow,-all
@@ -326,7 +327,7 @@ exercises.warmed_up.check(warmed_up)
 #
 # Now the step itself. The simplest landscape that makes trouble is a valley, steep across and flat along:
 #
-# $$f(x, y) = \tfrac{1}{2} (x^2 + 25 y^2)$$
+# $$f(x, y) = \frac{x^2 + 25 y^2}{2}$$
 #
 # Its gradient is (x, 25 y), its minimum (0, 0). The three classics, by hand; each gets the gradient and a memory of its
 # own, and returns the step:
