@@ -3,6 +3,8 @@
 #   course:
 #     minutes_read: 60
 #     minutes_run: 2
+#     needs:
+#     - 02_factorized_convolutions
 #     title: Training recipes
 #   jupytext:
 #     cell_metadata_filter: tags,slideshow,-all
@@ -31,7 +33,7 @@
 # - read a recipe as its author meant it, and say what its learning rate is at any epoch;
 # - write SGD, momentum, RMSProp, Adam, gradient clipping and weight averaging yourself, equal to PyTorch's;
 # - say for which gradients the ε of 1.0 in Inception-v3's RMSProp makes it SGD, and for which not;
-# - explain why a network without batch normalisation explodes at a rate that suits the same network with it;
+# - explain why a network without batch normalisation explodes at a rate that it bears with it;
 # - say what warm-up, decoupled weight decay and augmentation change, and measure it.
 #
 # You should know a convolutional network, batch normalisation, the gradient and the cross-entropy loss. An Inception
@@ -127,8 +129,8 @@ table(fields[fields.nunique(axis=1) > 1])
 # - `sgd_cosine` is how residual networks are trained on small pictures.
 # - `quick` is made for a few epochs of a small network.
 #
-# The learning rates differ by a factor of 100. Which is *larger* cannot be said without the optimizer: that is the
-# first thing to learn.
+# The learning rates differ by a factor of 100. Which one takes the *longer* steps cannot be said without the optimizer:
+# Adam divides the gradient by its own size, SGD does not.
 
 # %% [markdown]
 # ## The learning rate over time
@@ -206,8 +208,8 @@ figure_html(
 )
 
 # %% [markdown]
-# Two families. *Steps* fall all the time and never reach zero; *cosine* and *linear* stay high for long and then land
-# at zero. **Before you run on:**
+# *Steps* fall all the time and never reach zero; *cosine* and *linear* stay high for long and then land at zero.
+# **Before you run on:**
 
 # %% tags=["folded", "nbval-check-output"]
 Quiz(
@@ -216,8 +218,8 @@ Quiz(
     " is it half of what it was?",
     [
         Answer(
-            "17",
-            "8 steps of 6 % would be 48 % if each took 6 % of the first rate; each"
+            "18",
+            "9 steps of 6 % would be 54 % if each took 6 % of the first rate; each"
             " takes 6 % of what is left.",
         ),
         Answer(
@@ -270,8 +272,7 @@ exercises.half_life.check(half_life)
 #
 # A rate means little without its batch. A batch four times as large gives a gradient averaged over four times as many
 # pictures, and a quarter of the steps in an epoch; to travel as far, SGD takes steps four times as long (Goyal et al.
-# 2017, section 2.1). For Adam, which divides by the size of its own gradients, the rule is the square root (Malladi et
-# al. 2022). A recipe knows its rule:
+# 2017, section 2.1). For Adam, Malladi et al. 2022 derive the square root: twice as long. A recipe knows its rule:
 
 # %% tags=["nbval-check-output"]
 sizes = (32, 64, 128, 256, 512)
@@ -324,9 +325,12 @@ exercises.warmed_up.check(warmed_up)
 # %% [markdown]
 # ## Down a valley
 #
-# Now the step itself. The simplest landscape that makes trouble is a valley, steep across and flat along: f(x, y) = (x²
-# + 25 y²) / 2. Its gradient is (x, 25 y), its minimum (0, 0). The three classics, by hand; each gets the gradient and a
-# memory of its own, and returns the step:
+# Now the step itself. The simplest landscape that makes trouble is a valley, steep across and flat along:
+#
+# $$f(x, y) = \frac{x^2 + 25 y^2}{2}$$
+#
+# Its gradient is (x, 25 y), its minimum (0, 0). The three classics, by hand; each gets the gradient and a memory of its
+# own, and returns the step:
 
 # %%
 CURVATURE = np.array([1.0, 25.0])
@@ -362,7 +366,8 @@ def walk(step: Step, steps: int = 60) -> np.ndarray:
 
 
 # %% [markdown]
-# Equal to PyTorch's?
+# Equal to PyTorch's? (What this lesson holds equal is computed on the CPU. What it trains with `TrainingLoop` runs on a
+# GPU where there is one, in bfloat16 or TF32, and is asserted in wide bands.)
 
 
 # %% tags=["nbval-check-output"]
@@ -404,6 +409,8 @@ paths = {
 }
 figure = valley_paths(paths, lambda x, y: (x**2 + 25 * y**2) / 2)
 distances = pd.DataFrame({name: np.hypot(*path.T) for name, path in paths.items()})
+# What exercise 3 asks for: within 0.01 from step 25 on. None of these is.
+assert (distances.loc[25:].max() > 0.01).all()
 figure_html(
     figure,
     "Four paths down a valley. Distance to the minimum after 60 steps: "
@@ -420,7 +427,8 @@ figure_html(
 # - **Momentum** adds up what stays the same (the way along) and cancels what alternates (the walls). It arrives with
 #   less than a third of the rate, and overshoots.
 # - **RMSProp** divides each direction by the size of its own recent gradients: both directions advance alike. With a
-#   tiny ε it keeps stepping by about the rate however small the gradient is, and so never comes to rest.
+#   tiny ε, steps are about as long as the rate however small the gradient is, so it never comes to rest: it passes the
+#   minimum and swings about it.
 # - With **ε = 1** it is neither. It does not bounce, and it is the slowest of the four along the floor: the next cell
 #   says why.
 
@@ -439,17 +447,18 @@ def divisors(rate: float, epsilon: float, steps: int) -> pd.DataFrame:
 
 large_epsilon = divisors(0.07, epsilon=1.0, steps=200)
 assert distances.iloc[-1].idxmax() == "RMSProp, ε = 1, rate 0.07"
-# Where the gradient is above ε, the divisor is that of RMSProp; far below, it is ε.
+# Where gradients are above ε, their size is most of the divisor; long after, it is ε.
 assert large_epsilon.loc[1, "divided by, y"] > 2
 assert 1 <= large_epsilon.iloc[-1]["divided by, x"] < 1.1
 shown = large_epsilon.loc[[1, 10, 40, 60, 100, 200]]
 table(shown, dict.fromkeys(shown, "{:.3f}"))
 
 # %% [markdown]
-# As long as a gradient is above ε, it is divided by about its own size, as in any RMSProp: 0.07 times a gradient of 4
-# becomes a step of much less than 0.28. Once it is far below ε, the divisor is ε = 1, and the step is SGD's at the same
-# rate. So whether ε = 1.0 makes SGD of RMSProp is a question to the *gradients*. The table above answers it for this
-# valley: at first no, in the end yes. A network has to be asked, too.
+# As long as recent gradients are above ε, their size is most of the divisor, as in any RMSProp: SGD's first step along
+# x would be 0.07 · 4 = 0.28, and this one is less than half of it. Once they have *long* been far below ε, the divisor
+# is ε = 1, and the step is SGD's at the same rate. (Not at once: at step 40 the divisor along y still remembers the
+# wall.) So whether ε = 1.0 makes SGD of RMSProp is a question to the *gradients*. For this valley the table answers: at
+# first no, in the end yes. A network has to be asked, too.
 #
 # The limit of plain SGD, on the other hand, is sharp:
 
@@ -467,10 +476,10 @@ for rate in (0.99 * limit, 1.01 * limit):
 # ### Exercise 3 · An optimizer of your own · open (harder, 20 minutes)
 #
 # Write `own_step(gradient, memory)`: it gets a gradient (an array of two numbers) and a dictionary of its own that it
-# may fill, and returns the step, which is *subtracted* from the place, as in the cells above. From (-4, 1) it shall
-# come within 0.01 of the minimum in 25 steps, in this valley (curvatures 1 and 25) and in the one turned by 90 degrees
-# (curvatures 25 and 1, from (1, -4)). None of the four above does. There are many ways; momentum with a shorter memory
-# is one, and bears a rate of up to 2·(1 + keep)/c on curvature c.
+# may fill, and returns the step, which is *subtracted* from the place, as in the cells above. From (-4, 1) it shall be
+# within 0.01 of the minimum from step 25 to step 60, in this valley (curvatures 1 and 25) and in the one turned by 90
+# degrees (curvatures 25 and 1, from (1, -4)). None of the four above is. There are many ways; momentum with a shorter
+# memory is one, and bears a rate of up to 2·(1 + keep)/c on curvature c.
 
 # %% tags=["nbval-check-output"]
 exercises.own_step
@@ -513,9 +522,9 @@ figure_html(
 )
 
 # %% [markdown]
-# To the left of ε the line is straight: RMSProp *is* SGD there, with the rate divided by ε. To the right, it is a step
-# of fixed length, whatever the gradient. So ε says which gradients count as large. **Before you run on**, and before
-# you know how large gradients are:
+# Far to the left of ε the line is straight: RMSProp *is* SGD there, with the rate divided by ε. Far to the right, it is
+# a step of fixed length, whatever the gradient. So ε says which gradients count as large. **Before you run on**, and
+# before you know how large gradients are:
 
 # %% tags=["folded", "nbval-check-output"]
 Quiz(
@@ -544,9 +553,9 @@ Quiz(
 )
 
 # %% [markdown]
-# Now measure how large gradients are, on the network of this lesson: two convolutions, two Inception modules, on
-# pictures of clothes of 28×28 pixels. `>>` feeds one part into the next, `branches` puts parts side by side, and a
-# `conv` brings its batch norm and ReLU.
+# Now measure how large gradients are, on the network of this lesson: two convolutions and two Inception modules, each
+# convolution with batch norm and ReLU, on pictures of clothes of 28×28 pixels. Its twin has biases in place of batch
+# norm.
 
 # %% tags=["nbval-check-output"]
 network, bare = recipe_network(), without_batch_norm(recipe_network())
@@ -589,18 +598,15 @@ assert share[1.0].mean() > 0.9
 
 # %% [markdown]
 # After twenty steps of the paper's own recipe, RMSProp's divisor is near 1 for nearly every weight. On **this network**
-# nearly all gradients are far below ε, and the famous RMSProp of Inception-v3 is plain SGD at a rate of 0.045, with the
+# nearly all gradients are far below ε, and the RMSProp of Inception-v3 is almost plain SGD at a rate of 0.045, with the
 # few large gradients held back: the smallest share printed says by how much. In the valley, where gradients were above
 # ε, it was not. That is why the recipe can share SGD's rule for batch sizes, as long as gradients are so small.
-# (TensorFlow takes the root of mean plus ε and starts the mean at 1. Where gradients are far below ε, as here,
-# PyTorch's first step is √1.9 = 1.38 times as long, and the difference dies away with that first mean; where they stay
-# at 1, PyTorch's steps end at √2/2 = 0.71 of TensorFlow's.)
 
 # %% [markdown]
 # ### Clipping
 #
-# The paper clips gradients at 2.0 "to stabilize the training" (section 8). The norm of *all* gradients together is
-# meant, so that the direction stays. By hand:
+# The paper clips gradients at 2.0 "to stabilize the training" (section 8). The course takes the norm of *all* gradients
+# together, so that the direction stays. By hand:
 
 
 # %% tags=["nbval-check-output"]
@@ -660,9 +666,9 @@ exercises.clip_together.check(clip_together)
 # %% [markdown]
 # ## Why SGD explodes without batch normalisation
 #
-# "The same learning rate increase with the original Inception caused the model parameters to reach machine infinity",
-# writes the paper on batch normalisation about a rate five times the usual (section 4.2.2); with batch normalisation,
-# thirty times was its best. **Before you run on:** why?
+# A rate five times the usual one "with original Inception caused the model parameters to reach machine infinity",
+# writes the paper on batch normalisation (section 4.2.2). With batch normalisation, and a few smaller changes, both
+# five and thirty times the rate trained, and thirty ended better. **Before you run on:** why?
 
 # %% tags=["folded", "nbval-check-output"]
 Quiz(
@@ -695,55 +701,63 @@ Quiz(
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(0)
-layer, norm = (
-    nn.Conv2d(4, 8, 3, bias=False).double(),
-    nn.BatchNorm2d(8, eps=1e-12).double(),
-)
-x, wanted = (
-    torch.randn(16, 4, 9, 9, dtype=torch.float64),
-    torch.randn(16, 8, 7, 7, dtype=torch.float64),
-)
-outputs, gradients_of = [], []
-for scale in (1.0, 10.0):
-    weight = (scale * layer.weight).detach().requires_grad_()
-    output = norm(F.conv2d(x, weight))
-    gradient = torch.autograd.grad((output - wanted).square().mean(), weight)[0]
-    outputs.append(output)
-    gradients_of.append(gradient)
-    # The gradient stands at right angles to the weights.
-    assert F.cosine_similarity(gradient.flatten(), weight.flatten(), 0).abs() < 1e-6
-assert torch.allclose(*outputs, atol=1e-8)
-assert torch.allclose(gradients_of[0], 10 * gradients_of[1], rtol=1e-6)
-fold_answer(
-    *(
-        f"weights ×{scale}: norm of the gradient {gradient.norm():.5f}, none of it"
-        " along the weights"
-        for scale, gradient in zip((1, 10), gradients_of, strict=True)
-    )
-)
+layer = nn.Conv2d(4, 8, 3, bias=False).double()
+x = torch.randn(16, 4, 9, 9, dtype=torch.float64)
+wanted = torch.randn(16, 8, 7, 7, dtype=torch.float64)
+norm = nn.BatchNorm2d(8, eps=1e-12).double()
+kinds = {"with batch norm": norm, "without": nn.Identity()}
+results = {}
+for kind, after in kinds.items():
+    for scale in (1, 10):
+        weight = (scale * layer.weight).detach().requires_grad_()
+        output = after(F.conv2d(x, weight))
+        gradient = torch.autograd.grad((output - wanted).square().mean(), weight)[0]
+        along = F.cosine_similarity(gradient.flatten(), weight.flatten(), 0).item()
+        results[f"{kind}, weights ×{scale}"] = {
+            "size of the output": output.std().item(),
+            "norm of the gradient": gradient.norm().item(),
+            "cosine of gradient and weights": round(along, 6) + 0.0,
+        }
+shown = pd.DataFrame(results).T
+sizes, lengths, cosines = (shown[column] for column in shown)
+assert np.isclose(sizes.iloc[0], sizes.iloc[1])
+assert np.isclose(lengths.iloc[0], 10 * lengths.iloc[1], rtol=1e-6)
+assert (cosines.iloc[:2] == 0).all()
+# Without: what was wanted is a part of the gradient that does not grow.
+assert lengths.iloc[3] > 5 * lengths.iloc[2]
+fold_answer(table(shown, dict.fromkeys(shown, "{:.3f}")))
 
 # %% [markdown]
 # <details>
 # <summary>Show the answer</summary>
 #
-# Two facts, and they make a brake. The gradient falls as the weights grow; and it stands at right angles to the
-# weights, so *every* step makes them longer (Pythagoras). A rate that is too large lengthens the weights until, seen
-# from them, it is no longer too large. Without batch norm nothing brakes: longer weights give larger outputs, larger
-# gradients, and still longer weights.
+# Without batch norm, longer weights give larger outputs, larger gradients, and still longer weights: it runs away. With
+# it two things are otherwise.
+#
+# - It is *blind* to the weights' scale: longer weights leave the outputs as they are, and make gradients smaller.
+# - It has a *brake*: the gradient stands at right angles to the weights, so every step of plain SGD makes them longer
+#   (Pythagoras). A rate that is too large lengthens the weights until, seen from them, it is no longer too large.
 #
 # </details>
 #
-# Does it hold in a real network? The loop on one screen: thirty steps of SGD with momentum at a constant rate; a
-# warm-up of some steps for later.
+# Does it hold in a real network? The loop on one screen: thirty steps of SGD with momentum at a constant rate. Two
+# options serve later: a warm-up of some steps, and `hold`, which takes the brake away.
 
 
 # %%
 def thirty_steps(
-    value: Node, rate: float, seed: int, clip: float = math.inf, warmup: int = 0
+    value: Node,
+    rate: float,
+    seed: int,
+    clip: float = math.inf,
+    warmup: int = 0,
+    hold: bool = False,
 ) -> float:
     """Mean loss of the last ten of thirty steps on batches of 32, after a warm-up of so
-    many steps; infinite if one was not finite."""
+    many steps; infinite if one was not finite. `hold` keeps the convolutions' norms."""
     model = make_network(value, seed).to(memory_format=torch.channels_last)
+    weights = [m.weight for m in model.modules() if isinstance(m, nn.Conv2d)]
+    norms = [weight.detach().norm() for weight in weights]
     optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9)
     order = torch.randperm(
         len(data.train), generator=torch.Generator().manual_seed(seed)
@@ -759,6 +773,9 @@ def thirty_steps(
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimizer.step()
+        if hold:
+            for weight, norm in zip(weights, norms, strict=True):
+                weight.data.mul_(norm / weight.data.norm())
         losses.append(loss.item())
     return float(np.mean(losses[-10:]))
 
@@ -802,10 +819,11 @@ found = pd.DataFrame(
     }
 ).T
 found["lowest loss"] = [loss.min() for loss in means.values()]
-# The brake that was derived: a larger rate is borne.
 with_norm, without = found.loc["batch norm"], found.loc["no batch norm"]
-assert with_norm["last rate that learns"] > without["last rate that learns"]
-# Nothing brakes without batch norm; a clipped step is bounded.
+# A larger rate is borne with batch norm; the grid's gaps leave a factor of 1.5.
+borne = with_norm["last rate that learns"] / without["last rate that learns"]
+assert borne > 1.5
+# Without batch norm it runs away; a clipped step is bounded.
 assert np.isinf(means["no batch norm"]).any()
 assert np.isfinite(means["no batch norm, clipped"]).all()
 table(found)
@@ -825,30 +843,53 @@ figure_html(
     " above 4 are left out.",
 )
 
+# %% [markdown]
+# A larger rate is *borne* with batch norm: that is what the cell asserts. The ratio of the two *best* rates is another
+# question, and rates around the best lie a factor of 3 apart. The paper's thirty is neither: it is thirty times a usual
+# rate that was not said to be a limit, on another network, in a training of weeks.
+#
+# Clipping bounds each step, and so the loss stays finite at all rates that the search tried. Finite is not learned:
+# compare its last rate and its lowest loss with the other two.
+#
+# Blindness or brake, which one does it? Give each convolution's weights, after each step, the norm back that they had
+# at first: nothing can brake, and no weights can run away. **Predict**, at four times the last rate of the network
+# without batch norm: which of the two networks learns now?
+
+
 # %%
-best, last = (with_norm / without)[["best rate", "last rate that learns"]]
-print(
-    f"with batch norm the last rate that learns is about {last:.2g} times, the best"
-    f" rate {best:.2g} times as large"
-)
-print(
-    f"loss at the best rate: {with_norm.iloc[2]:.2f} with,"
-    f" {without.iloc[2]:.2f} without"
-)
-# The two ratios answer different questions; the gaps of the grid leave a factor of 1.5
-# for the last, of 3 for the best.
-assert last > 1.5
+limit = without["last rate that learns"]
+arms = {
+    "without batch norm": (bare, False),
+    "without, norms held": (bare, True),
+    "with": (network, False),
+    "with, norms held": (network, True),
+}
+brake = pd.DataFrame(
+    {
+        f"{rate:.3g}": {
+            arm: np.mean([thirty_steps(value, rate, s, hold=hold) for s in (0, 1)])
+            for arm, (value, hold) in arms.items()
+        }
+        for rate in (4 * limit, with_norm["last rate that learns"])
+    }
+).T.rename_axis("learning rate")
+# With batch norm no brake is needed; without it, to stop the weights is not enough.
+faster = brake.iloc[0]
+assert learns(faster["with, norms held"])
+assert np.isfinite(faster["without, norms held"])
+assert not learns(faster["without, norms held"])
+fold_answer(table(brake, dict.fromkeys(brake, "{:.2f}")))
 
 # %% [markdown]
-# Two questions, two answers: how large a rate is *borne*, and which is *best*. Around the best one, rates lie a factor
-# of 3 apart, so its ratio is good to no more; and near a limit the mean of two runs moves by chance. The paper's thirty
-# is neither. It is thirty times the usual rate of a network without batch norm, which nobody had called its limit, on
-# another network and in a training of weeks; so it is not held against these ratios. What does carry over is the
-# direction, which the cell asserts.
+# <details>
+# <summary>Show the answer</summary>
 #
-# Clipping bounds each step, and so the loss stays finite at all rates that the search tried. It treats the symptom:
-# compare its lowest loss with the other two in the table, and the last rate at which it learns. A step of bounded
-# length in a useless direction is still useless.
+# With batch norm it learns, so the brake is not what does it. (If the brake counts anywhere, it counts in the second
+# row, at the largest rate borne; so near a limit two runs are too few to say how much.) Without batch norm the loss now
+# stays finite: weights that run away *are* the explosion. But it does not learn. So batch norm does more than stop
+# them: it brings the outputs of each layer back to mean 0 and spread 1, whichever way the weights have turned.
+#
+# </details>
 #
 # The same on photographs: a reduced GoogLeNet on CIFAR-10 (recompressed as JPEG, so not comparable with published
 # accuracies), plain SGD without momentum, *recorded*, since it is too long for a lesson. A run whose loss was not
@@ -859,23 +900,16 @@ record = load_record("sgd_without_bn")
 by_rate = record.rows.pivot_table(
     index="learning_rate", columns="batch_norm", values="test_accuracy", dropna=False
 )
-# With batch norm fewer rates diverge than without.
+# With batch norm fewer rates diverge than without, and the best is inside the grid.
 assert by_rate[True].isna().sum() < by_rate[False].isna().sum()
+assert by_rate[True].idxmax() not in (by_rate.index[0], by_rate.index[-1])
 shown = by_rate.map(
     lambda accuracy: "diverged" if pd.isna(accuracy) else f"{accuracy:.1%}"
 )
 table(shown.set_axis(["without batch norm", "with"], axis=1), record=record)
 
-# %% tags=["nbval-check-output"]
-diverged = {flag: by_rate.index[by_rate[flag].isna()] for flag in (True, False)}
-print(f"diverged without batch norm: {', '.join(map(str, diverged[False]))}")
-print(f"diverged with batch norm: {', '.join(map(str, diverged[True])) or 'none'}")
-runs = record.rows["seed"].nunique()
-print(f"runs of each: {runs}; the best rate with batch norm: {by_rate[True].idxmax()}")
-assert by_rate[True].idxmax() not in (by_rate.index[0], by_rate.index[-1])
-
 # %% [markdown]
-# Accuracies of so short a training are low, and each stands on the few runs printed: do not read anything into a point
+# Accuracies of so short a training are low, and each stands on the few seeds named: do not read anything into a point
 # or two. "Diverged" or not is what this record can tell.
 #
 # ### Warm-up
@@ -886,25 +920,16 @@ assert by_rate[True].idxmax() not in (by_rate.index[0], by_rate.index[-1])
 # them. **Predict**: how many of four runs explode, and how many learn?
 
 # %%
-limit = without["last rate that learns"]
-warm = pd.DataFrame(
-    [
-        {
-            "rate, times the last": times,
-            "warm-up": warmup,
-            "exploded": sum(map(math.isinf, losses)),
-            "learned": sum(map(learns, losses)),
-        }
-        for times in (2, 4)
-        for warmup in (0, 20)
-        for losses in [
-            [
-                thirty_steps(bare, times * limit, seed, warmup=warmup)
-                for seed in range(4)
-            ]
+rows = []
+for times in (2, 4):
+    for warmup in (0, 20):
+        losses = [
+            thirty_steps(bare, times * limit, seed, warmup=warmup) for seed in range(4)
         ]
-    ]
-)
+        exploded, learned = sum(map(math.isinf, losses)), sum(map(learns, losses))
+        rows.append([times, warmup, exploded, learned])
+names = ["rate, times the last", "warm-up", "exploded", "learned"]
+warm = pd.DataFrame(rows, columns=names)
 exploded = warm.groupby("warm-up")["exploded"].sum()
 # It cannot make more runs explode than start without it, if the first weights are the
 # weakest; one run either way is chance.
@@ -912,10 +937,10 @@ assert exploded[20] <= exploded[0] + 1
 fold_answer(table(warm.set_index("rate, times the last")))
 
 # %% [markdown]
-# Compare two columns. If warm-up rescues a rate, runs move from "exploded" to "learned". If it only defers, they end up
-# in neither: finite, and at the loss of guessing. Four runs show no more than the coarse picture, and on so small a
-# network, started after He et al., the second is what we found when we tried. The large batches and deep networks for
-# which warm-up was proposed are not here. What it costs is certain: steps at a low rate.
+# If warm-up rescues a rate, runs move from "exploded" to "learned". If it only defers, they end up in neither: finite,
+# and at the loss of guessing. Four runs show no more than the coarse picture; on so small a network, its first weights
+# drawn after He et al. 2015, the second is what we found. The large batches and deep networks for which warm-up was
+# proposed are not here.
 
 # %% [markdown]
 # ## The running average of weights
@@ -949,15 +974,18 @@ print(
 
 # %% [markdown]
 # Section 8 of the paper says that a running average was used, but not its keep; 0.9999 in `szegedy_2016` is this
-# course's choice, customary for such long trainings: ten thousand steps are 6.4 epochs of 50,000 pictures in batches of
-# 32. Here, with 40 steps an epoch, it is 0.95. Two schedules, two first weights each. **Predict**: where does the
-#     average help more, at a rate that stays constant or at a cosine's end?
+# course's choice: ten thousand steps are 6.4 epochs of 50,000 pictures in batches of 32. Here, with 40 steps an epoch,
+# it is 0.95. Three schedules, two first weights each: constant, Inception-v3's steps pressed from 100 epochs into
+# three, and cosine. **Predict**: where does the average help most?
+
 
 # %%
 recipe = Recipe(epochs=3, batch_size=64, learning_rate=0.1, ema_decay=0.95)
+every = paper.decay_epochs * recipe.epochs / paper.epochs
+recipe = replace(recipe, decay=paper.decay, decay_epochs=every, warmup_epochs=0)
 rows = []
-with tqdm(total=2 * 2 * 3 * 40, unit="step") as bar:
-    for schedule in ("constant", "cosine"):
+with tqdm(total=3 * 2 * 3 * 40, unit="step") as bar:
+    for schedule in ("constant", "steps", "cosine"):
         for seed in (0, 1):
             run = TrainingLoop(
                 make_network(network, seed),
@@ -966,53 +994,36 @@ with tqdm(total=2 * 2 * 3 * 40, unit="step") as bar:
                 default_device(),
                 None,
             )
-            for epoch in range(1, recipe.epochs + 1):
+            for _ in range(recipe.epochs):
                 averaged = 100 * run.epoch(bar.update)["test_accuracy"]
-                raw = 100 * evaluate(run.model, data.test, data).accuracy
-                rows.append([schedule, seed, epoch, raw, averaged])
-log = pd.DataFrame(rows, columns=["schedule", "seed", "epoch", "raw", "averaged"])
-# Guessing gives 10 %: below 50 % there would be nothing to average.
-assert log["raw"][log["epoch"] == recipe.epochs].gt(50).all()
+            raw = 100 * evaluate(run.model, data.test, data).accuracy
+            left = run.learning_rate(-1) / recipe.learning_rate
+            rows.append([schedule, seed, 100 * left, raw, averaged, averaged - raw])
 
 # %%
-log["gain"] = log["averaged"] - log["raw"]
-last = log[log["epoch"] == recipe.epochs].set_index(["schedule", "seed"])
-gain = last["gain"].groupby("schedule").mean()
+names = ["schedule", "seed", "rate at the end", "raw", "averaged", "gain"]
+log = pd.DataFrame(rows, columns=names).set_index(["schedule", "seed"])
+gain = log["gain"].groupby("schedule").mean()
+# Guessing gives 10 %: below 50 % there would be nothing to average.
+assert log["raw"].gt(50).all()
 # At the cosine's end steps are almost zero, and the average has caught up with the
 # weights: it cannot gain as much there.
 assert gain["constant"] > gain["cosine"]
-table(
-    last[["raw", "averaged", "gain"]],
-    {"raw": "{:.1f} %", "averaged": "{:.1f} %", "gain": "{:+.1f}"},
-)
-
-# %%
-shown = {
-    f"{schedule}, {kind}": log[log["schedule"] == schedule]
-    .groupby("epoch")[kind]
-    .mean()
-    for schedule in ("constant", "cosine")
-    for kind in ("raw", "averaged")
-}
-figure = line_chart(shown, xlabel="epoch", ylabel="test accuracy, %")
-text = "; ".join(f"{name} {line.iloc[-1]:.1f} %" for name, line in shown.items())
-figure_html(
-    figure, f"Test accuracy after each epoch, mean of two runs. After the last: {text}."
-)
+forms = dict.fromkeys(["rate at the end", "raw", "averaged"], "{:.1f} %")
+fold_answer(table(log, {**forms, "gain": "{:+.1f}"}))
 
 # %% [markdown]
 # Averaging and letting the rate fall are **two cures for one illness**, the noise of large steps. With a rate that
-# falls to zero the average has little left to do: that is what the assertion says. With a rate that stays high, or
-# falls slowly like Inception-v3's (0.002 at its end, not 0), it has. In the first epoch the average can be *behind*: it
-# still remembers weights that knew nothing. How large the gain is belongs to the rate and the pictures; two runs on
-# 1,000 test pictures tell no more than a few points.
+# falls to zero the average has little left to do: that is what the assertion says. Inception-v3's ends at a twentieth
+# of its peak: the table shows how much is left there. How large a gain is belongs to the rate and the pictures; two
+# runs on 1,000 test pictures tell no more than a few points.
 #
 # ## Weight decay, coupled and decoupled
 #
 # Weight decay pulls each weight towards 0, so that none grows without need. There are two ways to write it. *Coupled*:
 # add decay · weight to the gradient; the optimizer then treats it as it treats any gradient. *Decoupled* (Loshchilov,
-# Hutter 2019, AdamW): shrink the weight by rate · decay · weight, beside the optimizer's step. For SGD both are the
-# same. **Before you run on**, for Adam:
+# Hutter 2019, AdamW): shrink the weight by rate · decay · weight, beside the optimizer's step. For plain SGD both are
+# the same. **Before you run on**, for Adam:
 
 # %% tags=["folded", "nbval-check-output"]
 Quiz(
@@ -1061,18 +1072,19 @@ for name, make in makers.items():
     left[name] = (ends[1] - ends[0]).tolist()
 pull = pd.DataFrame(left, index=["large gradients", "small gradients"]).T
 ratio = pull["small gradients"] / pull["large gradients"]
-assert ratio["Adam, coupled"] > 5
+# 1 where decay does not see the gradient's size; Adam's divisors differ by far more.
 assert 0.8 < ratio["Adam, decoupled"] < 1.25
 assert 0.8 < ratio["SGD, coupled"] < 1.25
+assert ratio["Adam, coupled"] > 5
 fold_answer(table(pull, dict.fromkeys(pull, "{:.4f}")))
 
 # %% [markdown]
 # <details>
 # <summary>Show the answer</summary>
 #
-# Coupled, Adam's pull depends on the size of a weight's gradients; decoupled, it does not, and SGD's never did. So the
-# number in "weight decay 0.0005" means one thing beside SGD and another beside Adam. The course's recipes with "adam"
-# use the decoupled form.
+# Coupled, Adam's pull depends on the size of a weight's gradients; decoupled, it does not, and SGD's never did. So a
+# weight decay of 0.0005 means one thing beside SGD and another beside Adam. The course's recipes with "adam" use the
+# decoupled form.
 #
 # </details>
 
@@ -1135,21 +1147,13 @@ with tqdm(total=2 * 3 * 10 * 10, unit="step") as bar:
             )
             for _ in range(recipe.epochs):
                 run.epoch(bar.update)
-            train, test = (
-                evaluate(run.model, few.train, few),
-                evaluate(run.model, data.test, few),
-            )
+            train = evaluate(run.model, few.train, few)
+            test = evaluate(run.model, data.test, few)
             rows.append(
                 [arm, seed, 100 * train.accuracy, 100 * test.accuracy, test.loss]
             )
-names = [
-    "augmentation",
-    "seed",
-    "training accuracy, %",
-    "test accuracy, %",
-    "test loss",
-]
-augmented = pd.DataFrame(rows, columns=names).set_index(["augmentation", "seed"])
+names = ["arm", "seed", "training accuracy, %", "test accuracy, %", "test loss"]
+augmented = pd.DataFrame(rows, columns=names).set_index(["arm", "seed"])
 
 # %%
 differences = {}
@@ -1172,20 +1176,19 @@ assert (
 fold_answer(table(pd.DataFrame(differences).T))
 
 # %% [markdown]
-# Augmentation makes the *training* pictures harder, and that is what surely shows: the network knows them less well by
-# heart. Whether the test pictures gain, the last column says, by Student's t on runs paired by their first weights. A
-# training ten times as long, or a network ten times as large, has more to gain from it, for it has more time and room
-# to learn by heart. And a shift is free only where it leaves the label true: mirror a 2 and it is none.
+# All are judged on pictures as they are, the training pictures too. The network trained with augmentation knows those
+# less well by heart: that is what the cell asserts. Whether the test pictures gain, the last column says, by Student's
+# t on runs paired by their first weights. Ten epochs are few to learn by heart in: set `epochs=40` and look at the last
+# column again. And a change is free only where it leaves the label true: mirror a 2 and it is none.
 #
 # ## Recap
 #
-# - A learning rate has a meaning only beside its optimizer, its batch size and its place in time. Steps fall early and
-#   end above zero; cosine and linear stay high and end at zero.
+# - A learning rate has a meaning only beside its optimizer, its batch size and its place in time.
 # - SGD bears a rate up to 2 over the largest curvature. Momentum cancels what alternates; RMSProp evens out directions,
 #   as far as gradients are larger than its ε. With Inception-v3's ε = 1.0 they mostly are not, on our network, and
-#   there it is SGD.
-# - Batch normalisation makes the loss blind to the weights' scale, and too large a rate brakes itself. Without it, too
-#   large a rate explodes. A best rate is found only where worse ones lie on both sides.
+#   there it is nearly SGD.
+# - Without batch normalisation, at too large a rate, weights and gradients drive each other up. With it the loss is
+#   blind to the weights' scale. A best rate is found only where worse ones lie on both sides.
 # - A falling rate and a running average of the weights cure the same noise.
 # - Weight decay beside Adam should be decoupled; augmentation keeps training pictures from being learned by heart.
 #

@@ -343,4 +343,6 @@ def valley_paths(paths: Mapping[str, np.ndarray], height: Callable[[np.ndarray, 
             axes.grid(visible=False)
         for axes in panels[len(paths) :]:
             axes.set_visible(False)
+        figure.supxlabel("x, along the valley")
+        figure.supylabel("y, across")
     return figure

@@ -37,6 +37,10 @@ half_life = Exercise(
         "That is the number of falls; each comes after decay_epochs epochs.": lambda d, e: math.ceil(_falls(d)),
         "The rate falls in steps: round the number of falls up, then multiply.": lambda d, e: math.ceil(e * _falls(d)),
         "After so many falls the rate is still above the half: round up.": lambda d, e: e * math.floor(_falls(d)),
+        "Round up, not to the nearest whole number.": lambda d, e: e * round(_falls(d)),
+        "That is the last epoch above the half; the first at or below it is meant.": lambda d, e: (
+            e * math.ceil(_falls(d)) - 1
+        ),
         "An epoch is a whole number, and the rate falls in steps.": lambda d, e: e * _falls(d),
         "A rate that is exactly half counts, too: half, or less.": lambda d, e: e * (math.floor(_falls(d)) + 1),
         "The rate is multiplied by decay; it does not fall by the same amount each time.": lambda d, e: (
@@ -95,6 +99,13 @@ warmed_up = Exercise(
         "The cosine goes from 1 to 0: half of 1 + cos.": _warmed(
             lambda e, n, w: _rising(e, w), lambda e, n, w: math.cos(math.pi * (e - w) / (n - w))
         ),
+        "The cosine goes through half a turn, π, not through a quarter.": _warmed(
+            lambda e, n, w: _rising(e, w), lambda e, n, w: math.cos(math.pi / 2 * (e - w) / (n - w))
+        ),
+        "The cosine falls: 1 + cos, not 1 - cos.": _warmed(
+            lambda e, n, w: _rising(e, w), lambda e, n, w: 1 - _rest(e, n, w)
+        ),
+        "The rate rises to the peak in `warmup` epochs, not in all of them.": _warmed(lambda e, n, w: e / n, _rest),
         "After the warm-up it is a cosine, not a straight line.": _warmed(
             lambda e, n, w: _rising(e, w), lambda e, n, w: 1 - (e - w) / (n - w)
         ),
@@ -182,6 +193,19 @@ clip_together = Exercise(
         "A gradient that is short enough stays as it is.": _clipping(_whole, lambda norm, most: most / norm),
         "The norm of all is not the sum of the layers' norms.": _clipping(lambda g: sum(map(_norm, g))),
         "The root of the sum of squares is missing.": _clipping(lambda g: _whole(g) ** 2),
+        "The norm is the root of the sum of squares, not the sum of sizes.": _clipping(
+            lambda g: sum(abs(value) for gradient in g for value in gradient)
+        ),
+        "The norm is the root of the sum of squares, not the largest size.": _clipping(
+            lambda g: max(abs(value) for gradient in g for value in gradient)
+        ),
+        "The norm is the root of the sum of squares, not of their mean.": _clipping(
+            lambda g: _whole(g) / math.sqrt(sum(map(len, g)))
+        ),
+        "All layers get one factor, also those that are short enough by themselves.": lambda g, most: [
+            [value * min(1, most / _whole(g)) if _norm(gradient) > most else value for value in gradient]
+            for gradient in g
+        ],
         "The norm of all is more than that of the largest layer.": _clipping(lambda g: max(map(_norm, g))),
         "The norm must become `largest`, not 1.": _clipping(
             _whole, lambda norm, most: 1 / norm if norm > most else 1.0
@@ -191,10 +215,11 @@ clip_together = Exercise(
 )
 
 _VALLEYS = (np.array([1.0, 25.0]), np.array([25.0, 1.0]))
-WAY, NEAR = 25, 0.01
+WAY, REST, NEAR = 25, 60, 0.01
+"""The step from which, and that until which, an optimizer has to be so near the minimum."""
 _AWAY = "the path leads away from the minimum: a rate above its limit, or a wrong sign"
 _SLOW = f"after {WAY} steps it is still too far away: faster along the floor of the valley"
-_RESTLESS = "its steps stay long near the minimum, so it never comes to rest"
+_RESTLESS = f"it swings about the minimum until step {REST}: shorter steps near it, or a shorter memory"
 _ONE_VALLEY = "it works in one valley only: a step must not know beforehand which direction is steep"
 _SHAPE = "a step is an array of two numbers, one for each of the gradient's"
 
@@ -203,7 +228,7 @@ def _distances(step: Callable, curvature: np.ndarray) -> np.ndarray | None:
     """Distance to the minimum after each step; None if a step has another shape."""
     place, memory = np.array([-4.0, 1.0] if curvature[1] > curvature[0] else [1.0, -4.0]), {}
     distances = [np.linalg.norm(place)]
-    for _ in range(WAY):
+    for _ in range(REST):
         change = step(curvature * place, memory)
         if np.shape(change) != (2,):
             return None
@@ -219,14 +244,20 @@ def _judge_step(step: object) -> str | None:
     ways = [_distances(step, curvature) for curvature in _VALLEYS]
     if any(way is None for way in ways):
         return _SHAPE
-    arrived = [way[-1] <= NEAR for way in ways]
+    arrived = [way[WAY:].max() <= NEAR for way in ways]
     if all(arrived):
         return None
     if any(arrived):
         return _ONE_VALLEY
     if not all(way[-1] < way[0] for way in ways):
         return _AWAY
-    return _RESTLESS if all(way.min() < way[-1] / 2 for way in ways) else _SLOW
+    return _RESTLESS if all(_swings(way) for way in ways) else _SLOW
+
+
+def _swings(distances: np.ndarray) -> bool:
+    """Whether the last distances often fail to fall."""
+    last = distances[-20:]
+    return np.count_nonzero(last[1:] > 0.9999 * last[:-1]) >= 5
 
 
 def _momentum_step(rate: float, keep: float) -> Callable:
@@ -260,7 +291,7 @@ own_step = Exercise(
         _SHAPE: lambda gradient, memory: float(gradient.sum()),
         _AWAY: lambda gradient, memory: -0.07 * gradient,
         _SLOW: lambda gradient, memory: 0.07 * gradient,
-        _RESTLESS: _rms_step(0.6),
+        _RESTLESS: _rms_step(0.3),
         _ONE_VALLEY: lambda gradient, memory: gradient / _VALLEYS[0],
     },
 )
@@ -283,6 +314,8 @@ def _adam(
     correct: tuple[bool, bool] = (True, True),
     root: Callable[[float], float] = lambda v: math.sqrt(v) + 1e-8,
     steps: bool = False,
+    before: bool = False,
+    corrected_kept: bool = False,
     sign: float = -1.0,
 ) -> Callable[[list[float], float], list[float]]:
     """Adam with one thing changed."""
@@ -293,9 +326,11 @@ def _adam(
             mean, square = b1 * mean + (1 - b1) * gradient, b2 * square + (1 - b2) * gradient**2
             m = mean / (1 - b1**t) if correct[0] else mean
             v = square / (1 - b2**t) if correct[1] else square
+            if corrected_kept:
+                mean, square = m, v
             step = sign * rate * m / root(v)
+            shown.append(step if steps else weight + step * (not before))
             weight += step
-            shown.append(step if steps else weight)
         return shown
 
     return weights
@@ -327,6 +362,8 @@ adam = Exercise(
         "Neither m nor v is corrected for its start at zero.": _adam(correct=(False, False)),
         "v is not corrected for its start at zero.": _adam(correct=(True, False)),
         "m is not corrected for its start at zero.": _adam(correct=(False, True)),
+        "m and v themselves stay uncorrected; the corrected ones serve one step only.": _adam(corrected_kept=True),
+        "The first number is the weight after the first gradient, not before it.": _adam(before=True),
         "b1 and b2 are exchanged.": _adam(b1=0.999, b2=0.9),
         "The weight moves against the gradient.": _adam(sign=1.0),
         "Those are the steps; the weight is their sum.": _adam(steps=True),
