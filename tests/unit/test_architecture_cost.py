@@ -170,12 +170,18 @@ def test_auxiliary_heads_answer_in_training_only_and_deepest_first() -> None:
     assert model.eval()(x).shape == (2, 10)
 
 
+def test_one_whole_number_stands_for_both_sides_however_a_layer_is_written_down() -> None:
+    assert Pool("max", 3, 2, "same") == max_pool(3, 2)
+    assert replace(global_avg_pool(), grid=1) == global_avg_pool()
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
         (lambda: conv(0, 3), "channels must be whole and at least 1; got 0"),
         (lambda: conv(8, (3, 0)), r"kernel_size must be whole and at least 1; got \(3, 0\)"),
         (lambda: conv(8, (3, 3, 3)), r"one int or \(height, width\); got \(3, 3, 3\)"),
+        (lambda: Pool("max", (3, 3), (2,), "same"), r"Pool: stride is one int or \(height, width\); got \(2,\)"),
         (lambda: conv(8, 3, padding="full"), "padding must be one of same, valid; got 'full'"),
         (lambda: conv(8, 3, activation="gelu"), "activation must be one of relu, linear; got 'gelu'"),
         (lambda: conv(8, 3, eps=0), "Conv: eps must be above 0; got 0"),

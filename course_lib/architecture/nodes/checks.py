@@ -69,6 +69,21 @@ def set_whole(node: Node, *fields: str) -> None:
         object.__setattr__(node, field, whole if isinstance(value, tuple) else whole[0])
 
 
+def set_pairs(node: Node, *fields: str) -> None:
+    """Makes what these fields hold a pair (height, width), where one whole number stands for both.
+
+    Raises:
+        ArchitectureError: as `set_whole`, and for more or fewer than two numbers.
+    """
+    set_whole(node, *fields)
+    for field in fields:
+        value = getattr(node, field)
+        pair = value if isinstance(value, tuple) else (value, value)
+        if len(pair) != 2:
+            raise ArchitectureError(f"{owner(node)}: {field} is one int or (height, width); got {value!r}.")
+        object.__setattr__(node, field, pair)
+
+
 def owner(node: Node) -> str:
     """Whom a message is about: the part's name, or its kind."""
     return node.name or type(node).__name__

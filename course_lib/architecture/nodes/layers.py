@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import ceil, prod
 from typing import ClassVar, Literal
 
-from .checks import check_choice, owner, set_whole
+from .checks import check_choice, owner, set_pairs, set_whole
 from .node import Activation, Node
 from .signal import ArchitectureError, Pair, Shape, Signal, Window, shape_text
 
@@ -85,7 +85,7 @@ class _Sliding(_OnGrid):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        set_whole(self, "kernel_size", "stride")
+        set_pairs(self, "kernel_size", "stride")
 
     @property
     def pad(self) -> Pair:
@@ -266,7 +266,7 @@ class AdaptiveAvgPool(_OnGrid):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        set_whole(self, "grid")
+        set_pairs(self, "grid")
 
     def window(self, grid: tuple[int, ...]) -> Window:
         # Windows of an adaptive pool differ by one where the grid does not divide; the stride is the mean distance.
