@@ -81,7 +81,6 @@ reduction_macs = Exercise(
         "The pool multiplies nothing.": lambda way, grid, k, n: (
             _macs()(way, grid, k, n) + (9 * k * (grid // 2) ** 2 if way == "parallel" else 0)
         ),
-        "The kernel's size is an argument, not always 3.": lambda way, grid, k, n: _macs()(way, grid, k, 3),
         "Each filter reads all k input channels.": lambda way, grid, k, n: _macs()(way, grid, k, n) // k,
         "The grid has grid · grid places.": lambda way, grid, k, n: (
             n**2 * k * (k if way == "parallel" else 2 * k) * (grid if way == "conv_pool" else grid // 2)
@@ -216,12 +215,11 @@ widen_before_pools = Exercise(
         "A max pool with stride 1 shrinks nothing, so it stays as it is.": _widening(
             concerns=lambda p: p.kind == "max"
         ),
-        "A stride of 3 is above 1, too.": _widening(concerns=lambda p: p.kind == "max" and 2 in p.stride),
+        "A stride above 1 is any but (1, 1), not (2, 2) alone.": _widening(
+            concerns=lambda p: p.kind == "max" and p.stride == (2, 2)
+        ),
         "A stride is a pair, (height, width); one of the two is looked at.": _widening(
             concerns=lambda p: p.kind == "max" and p.stride[0] > 1
-        ),
-        "A stride is a pair, (height, width); one of the two alone is enough.": _widening(
-            concerns=lambda p: p.kind == "max" and min(p.stride) > 1
         ),
         "That widens every pool; only a max pool with a stride above 1 is concerned.": _widening(
             concerns=lambda _: True
