@@ -676,24 +676,18 @@ table(
 
 # %% tags=["nbval-check-output"]
 short = ("conv,\nthen pool", "pool,\nthen conv", "conv\nbeside pool", "strided")
-drawn = dict(zip([*WAYS, AVERAGE], [*short, "average,\nthen conv"], strict=True))
-drawn = {NAMES.get(name, name): label for name, label in drawn.items()}
-rows = {"picture": pictures} | {
-    label: rebuilt(random_reduction(name, 0), learn, pictures)[0]
-    for name, label in drawn.items()
-}
+drawn = dict(zip(candidates, (*short, "average,\nthen conv"), strict=False))
+given_back = [rebuilt(random_reduction(name, 0), learn, pictures)[0] for name in drawn]
 figure = matrix_gallery(
-    {label: images[:, 0].numpy() for label, images in rows.items()},
-    titles=names,
+    {names[i]: [p[i, 0].numpy() for p in (pictures, *given_back)] for i in (0, 1, 3)},
+    titles=["picture", *drawn.values()],
     photographs=True,
 )
-alt = (
-    "Five pictures above what a linear readout gives back of each after five"
-    " reductions, filters 0. Of the variance it gives back "
-)
+shares = [f"{recovered.loc[0, name]:.0%} ({name})" for name in drawn]
 figure_html(
     figure,
-    alt + ", ".join(f"{recovered.loc[0, name]:.0%} ({name})" for name in drawn),
+    "Three pictures, and beside each what a linear readout gives back of it after five"
+    f" reductions, filters 0. Of the variance it gives back {', '.join(shares)}.",
 )
 
 # %% [markdown]
@@ -1247,7 +1241,7 @@ table(recorded, {"million MACs": "{:.1f}", "accuracy, %": "{:.1f}"}, record=reco
 # %% [markdown]
 # Three runs each: which differences can they tell from chance? Pair them by seed, and ask Student's t for the interval
 # that covers the true difference 95 times of 100. Beside each stands what else differs; below the table,
-# from which machines the runs are.
+# on which machine they ran.
 
 # %% tags=["nbval-check-output"]
 by_seed = rows.pivot(index="seed", columns="network", values="accuracy")
