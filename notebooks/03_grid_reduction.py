@@ -1005,7 +1005,7 @@ print(f"of 20 random filters {worse} do worse than every second pixel as it is")
 
 # %%
 def blurred_stride(seed: int) -> Callable:
-    """The strided convolution's random filters at every place, a blur, then the step."""
+    """The strided convolution's filters at every place, a blur, then the step."""
     torch.manual_seed(seed)
     everywhere = build(plain(conv(2, 3)), 1)
     return lambda pictures: every_second(
