@@ -175,6 +175,11 @@ def test_one_size_in_a_replaced_field_stands_for_both() -> None:
     assert replace(max_pool(3), kernel_size=[2, 1]) == max_pool((2, 1))
 
 
+def test_one_whole_number_stands_for_both_sides_however_a_layer_is_written_down() -> None:
+    assert Pool("max", 3, 2, "same") == max_pool(3, 2)
+    assert replace(global_avg_pool(), grid=1) == global_avg_pool()
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -185,6 +190,7 @@ def test_one_size_in_a_replaced_field_stands_for_both() -> None:
             lambda: replace(conv(8, 3), stride=(1, 1, 1)),
             r"Conv: stride is one size or \(height, width\); got \(1, 1, 1\)",
         ),
+        (lambda: Pool("max", (3, 3), (2,), "same"), r"Pool: stride is one size or \(height, width\); got \(2,\)"),
         (lambda: conv(8, 3, padding="full"), "padding must be one of same, valid; got 'full'"),
         (lambda: conv(8, 3, activation="gelu"), "activation must be one of relu, linear; got 'gelu'"),
         (lambda: conv(8, 3, eps=0), "Conv: eps must be above 0; got 0"),

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
+import matplotlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import ImageFont
 
 from course_lib.explorers import GridReductionExplorer
 from course_lib.explorers.grid_reduction.picture import (
     BAR,
     CONVOLVED,
+    GAP,
     HEIGHT,
     INPUT,
+    LEFT,
     MACS_BAR,
+    PANEL,
     POOLED,
     WIDTH,
     draw_grid_reduction,
@@ -29,6 +35,14 @@ CASES = st.tuples(
     st.integers(2, 4),
     st.sampled_from(WAYS),
 )
+FRAME = 5
+"""Width of the chosen panel's frame."""
+FONTS = [
+    ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/{name}.ttf")
+    for name in ("DejaVuSans", "DejaVuSans-Bold")
+]
+"""The first of the picture's families, upright and bold."""
+TEXT = re.compile(r"<text([^>]*)>([^<]*)</text>")
 RECTANGLE = re.compile(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)" fill="(#\w+)"')
 
 
@@ -44,6 +58,16 @@ def test_everything_stays_within_the_frame(case: tuple) -> None:
     for x, y, width, height in rectangles(svg, INPUT, CONVOLVED, POOLED, MACS_BAR):
         assert 0 <= x <= x + width <= WIDTH
         assert 0 <= y <= y + height <= HEIGHT
+
+
+@given(CASES)
+def test_no_text_leaves_its_panel(case: tuple) -> None:
+    for attributes, content in TEXT.findall(draw_grid_reduction(reduce_grid(*case))):
+        x, size = (float(re.search(rf' {name}="([\d.]+)"', attributes)[1]) for name in ("x", "font-size"))
+        if not content.startswith("Area is"):  # the note below all panels
+            font = FONTS["bold" in attributes].font_variant(size=size)
+            frame = LEFT + PANEL + (x - LEFT) // (PANEL + GAP) * (PANEL + GAP)
+            assert x + font.getlength(unescape(content)) <= frame - FRAME / 2, content
 
 
 @given(CASES)

@@ -73,7 +73,7 @@ def set_pairs(node: Node, *fields: str) -> None:
     """Makes one size in these fields, as `replace(part, kernel_size=2)` puts there, the (height, width) it stands for.
 
     Raises:
-        ArchitectureError: if one is neither a single size nor two.
+        ArchitectureError: as `set_whole`, and if one is neither a single size nor two.
     """
     for field in fields:
         value = getattr(node, field)
@@ -81,6 +81,7 @@ def set_pairs(node: Node, *fields: str) -> None:
         if len(pair) != 2:
             raise ArchitectureError(f"{owner(node)}: {field} is one size or (height, width); got {value!r}.")
         object.__setattr__(node, field, pair)
+    set_whole(node, *fields)
 
 
 def owner(node: Node) -> str:

@@ -86,7 +86,6 @@ class _Sliding(_OnGrid):
     def __post_init__(self) -> None:
         super().__post_init__()
         set_pairs(self, "kernel_size", "stride")
-        set_whole(self, "kernel_size", "stride")
 
     @property
     def pad(self) -> Pair:
@@ -267,7 +266,7 @@ class AdaptiveAvgPool(_OnGrid):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        set_whole(self, "grid")
+        set_pairs(self, "grid")
 
     def window(self, grid: tuple[int, ...]) -> Window:
         # Windows of an adaptive pool differ by one where the grid does not divide; the stride is the mean distance.

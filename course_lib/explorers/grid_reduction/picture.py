@@ -128,7 +128,7 @@ def _bars(result: GridReduction, cost: WayCost, left: float) -> list[str]:
             left,
             top + 74,
             f"{label}: {_values(cost.narrowest)}",
-            size=17,
+            size=16,
             font_weight="bold" if cost.has_bottleneck else "normal",
         ),
         rect(left, top + 86, OUTPUT_BAR * narrow, 16, fill=SIZE_BAR),

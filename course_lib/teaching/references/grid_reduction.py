@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from course_lib.architecture import (
+    ArchitectureError,
     Branches,
     Conv,
     Node,
@@ -19,6 +20,7 @@ from course_lib.architecture import (
     branches,
     build,
     conv,
+    cost,
     max_pool,
     rewrite,
     seq,
@@ -73,6 +75,12 @@ reduction_macs = Exercise(
             filters={"parallel": 2}
         ),
         "The convolution goes from k to 2k channels.": _macs(filters={"conv_pool": 1, "pool_conv": 1, "strided": 1}),
+        "Those are operations; a MAC is a multiplication and an addition in one.": lambda way, grid, k, n: (
+            2 * _macs()(way, grid, k, n)
+        ),
+        "The pool multiplies nothing.": lambda way, grid, k, n: (
+            _macs()(way, grid, k, n) + (9 * k * (grid // 2) ** 2 if way == "parallel" else 0)
+        ),
         "Each filter reads all k input channels.": lambda way, grid, k, n: _macs()(way, grid, k, n) // k,
         "The grid has grid · grid places.": lambda way, grid, k, n: (
             n**2 * k * (k if way == "parallel" else 2 * k) * (grid if way == "conv_pool" else grid // 2)
@@ -88,6 +96,12 @@ _NARROWEST = {
     reduction("parallel", 16) >> conv(64, 3): 32 * 8 * 8,
     conv(64, 3) >> max_pool(3, 2) >> conv(4, 1): 4 * 8 * 8,  # the end
 }
+"""For an input of 16 channels on 16x16."""
+_NARROWEST_OBLONG = {
+    conv(32, 3) >> max_pool(3, 2) >> conv(64, 1): 6 * 24 * 12,
+    max_pool(3, 2) >> conv(8, 1): 6 * 12 * 6,
+}
+"""For an input of 6 channels on 24x12."""
 
 
 def _shapes(value: Node, input_shape: tuple[int, int, int]) -> list[tuple[int, ...]]:
@@ -110,8 +124,11 @@ narrowest = Exercise(
             "least product."
         ),
     ),
-    reference=lambda value, input_shape: _NARROWEST[value],
-    cases=[(value, (16, 16, 16)) for value in _NARROWEST],
+    reference=lambda value, _: (_NARROWEST | _NARROWEST_OBLONG)[value],
+    cases=[
+        *((value, (16, 16, 16)) for value in _NARROWEST),
+        *((value, (6, 24, 12)) for value in _NARROWEST_OBLONG),
+    ],
     mistakes={
         "The input counts as a place, too.": lambda v, s: min(map(prod, _shapes(v, s)[1:])),
         "The end counts as a place, too.": lambda v, s: min(map(prod, _shapes(v, s)[:-1])),
@@ -126,6 +143,16 @@ narrowest = Exercise(
         "Each part reads what the part before it gives, not the network's input.": lambda v, s: min(
             prod(s), *(prod(total(part, s).out_shape) for part in v.layers)
         ),
+        "The grid need not be square: height and width both count.": lambda v, s: min(
+            channels * height**2 for channels, height, _ in _shapes(v, s)
+        ),
+        "The input's shape is an argument, not always the same.": lambda v, _: min(map(prod, _shapes(v, (16, 16, 16)))),
+        "The paths of branches are one step: what they join counts, not each path's share.": lambda v, s: min(
+            prod(s), *cost(v, s)["activations"]
+        ),
+        "The number of values is asked for, not the place where they pass.": lambda v, s: (
+            lambda sizes: sizes.index(min(sizes))
+        )([prod(shape) for shape in _shapes(v, s)]),
         "That is the shape; its values are the product of the three.": lambda v, s: min(_shapes(v, s), key=prod),
     },
 )
@@ -136,6 +163,9 @@ _WIDENED = {
     avg_pool(3, 2): avg_pool(3, 2),
     conv(8, 3, 2): conv(8, 3, 2),
     max_pool(3): max_pool(3),
+    max_pool(3, 3): conv(6, 1) >> max_pool(3, 3),
+    max_pool(3, (2, 1)): conv(6, 1) >> max_pool(3, (2, 1)),
+    max_pool(3, (1, 2)): conv(6, 1) >> max_pool(3, (1, 2)),
     conv(8, 3) >> max_pool(3, 2): conv(8, 3) >> conv(16, 1) >> max_pool(3, 2),
     conv(8, 3) >> avg_pool(2, 2): conv(8, 3) >> avg_pool(2, 2),
     max_pool(2, 2) >> max_pool(3, 2): conv(6, 1) >> max_pool(2, 2) >> conv(12, 1) >> max_pool(3, 2),
@@ -184,6 +214,12 @@ widen_before_pools = Exercise(
         "An average pool stays as it is.": _widening(concerns=lambda part: part.stride != (1, 1)),
         "A max pool with stride 1 shrinks nothing, so it stays as it is.": _widening(
             concerns=lambda p: p.kind == "max"
+        ),
+        "A stride above 1 is any but (1, 1), not (2, 2) alone.": _widening(
+            concerns=lambda p: p.kind == "max" and p.stride == (2, 2)
+        ),
+        "A stride is a pair, (height, width); one of the two is looked at.": _widening(
+            concerns=lambda p: p.kind == "max" and p.stride[0] > 1
         ),
         "That widens every pool; only a max pool with a stride above 1 is concerned.": _widening(
             concerns=lambda _: True
@@ -256,6 +292,18 @@ blurred_half = Exercise(
         "Beyond the edge the picture goes on at the opposite one; zeros make its border darker.": lambda p: (
             _every_second(_smoothed(p, mode="constant"))
         ),
+        "Beyond the edge the picture goes on at the opposite one; that mirrors it.": lambda p: _every_second(
+            _smoothed(p, mode="reflect")
+        ),
+        "Beyond the edge the picture goes on at the opposite one; that repeats its border.": lambda p: _every_second(
+            _smoothed(p, mode="replicate")
+        ),
+        "After the blur every second pixel is taken as it is; that pools once more.": lambda p: F.avg_pool2d(
+            _smoothed(p), 2
+        ),
+        "One blur is asked for, before the step; that blurs once more.": lambda p: _smoothed(
+            _every_second(_smoothed(p))
+        ),
         "That keeps the odd rows and columns; the even ones are asked for, beginning with 0.": lambda p: _smoothed(p)[
             ..., 1::2, 1::2
         ],
@@ -294,7 +342,10 @@ def _judge_design(value: Any) -> str | None:
     """What speaks against this reduction, by the conditions in the lesson's text."""
     if not isinstance(value, Node):
         return "an architecture is expected, such as conv(128, 3, stride=2)"
-    size = total(value, _IN)
+    try:
+        size = total(value, _IN)
+    except ArchitectureError as error:
+        return f"it cannot be built: {error}".removesuffix(".")
     if size.out_shape != _OUT:
         return f"{_written(size.out_shape)} leaves; {_written(_OUT)} is asked for"
     steps = value.layers if isinstance(value, Sequence) else (value,)
@@ -341,5 +392,9 @@ my_reduction = Exercise(
         ),
         "only 25% of the pixels that come in have an influence on what leaves": conv(128, 1, 2),
         "an architecture is expected, such as conv(128, 3, stride=2)": conv,
+        (
+            "it cannot be built: 0: branches joined on channels need one grid, but they end as branch1 96x32x32, "
+            "branch2 64x16x16; give them equal strides and padding"
+        ): branches(conv(96, 3), max_pool(3, 2)),
     },
 )
