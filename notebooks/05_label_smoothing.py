@@ -40,8 +40,7 @@
 # network is trained in PyTorch; and the natural logarithm. Of this course, *Factorized convolutions* says how a
 # network is written as `conv(32, 3) >> ...`; here that is one line.
 #
-# About 75 minutes to read (150 words or 15 lines of code a minute, a minute for each question), 2 minutes to run, 75
-# minutes for the six exercises.
+# About 75 minutes to read, 2 minutes to run, 75 minutes for the six exercises.
 #
 # The paper is C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, *Rethinking the Inception Architecture for
 # Computer Vision*, CVPR 2016, section 7; what became of its idea, R. Müller, S. Kornblith, G. Hinton, *When Does Label
@@ -1296,8 +1295,7 @@ assert [name for name, rests in at_rest.items() if rests] == ["smoothed"]
 table(pd.DataFrame(rows).T, dict.fromkeys(rows["smoothed"], "{:.2f}"))
 
 # %% [markdown]
-# One of the three came to rest. The tempting loss did not, nor will it. Why not? The exercise lets you find out, with a
-# test that would have caught it on the first day.
+# One of the three came to rest. The tempting loss did not, nor will it. Why not? The exercise lets you find out.
 
 # %% [markdown]
 # ### Exercise 5: a test that tells (medium, 15 minutes)
@@ -1453,9 +1451,11 @@ assert between_seeds > 0.5 * disagree
 print(f"two seeds without smoothing disagree about {between_seeds:.1%}")
 
 # %% [markdown]
-# Two seeds of one loss disagree about more than half as many pictures as two losses do. Even the 50,000 pictures of
-# ImageNet's validation set are not many, if networks trained there disagree as ours do. And no number of pictures tells
-# the loss from the luck of one seed: that takes several runs of each.
+# Two seeds of one loss disagree about more than half as many pictures as two losses do that share a seed, and perhaps
+# about more. Even the 50,000 pictures of ImageNet's validation set are not many, if networks trained there disagree as
+# ours do. And no number of pictures tells the loss from the luck of one seed: that takes several runs of each, as many
+# as make the interval reach 0.2 to either side. (The table above asks for more runs, because it asks for an interval
+# half as wide: one that cannot hold both 0 and 0.2.)
 
 # %% tags=["nbval-check-output"]
 needed_runs = runs_needed(gain, 0.2)
@@ -1507,10 +1507,10 @@ exercises.restraint.check(restrained)
 #   mixup smooths labels on average, and changes the pictures with them.
 # - A smoothed teacher is said to be a worse one. Here that does not show; find out first what the student learns.
 # - A loss is what its gradient says. Test the gradient.
-# - 0.2 % takes more pictures than ImageNet has for validation, and many runs, to see. Believe such a number when it was
-#   seen often, not when it was seen once.
+# - 0.2 % takes more pictures than ImageNet has for validation, and many runs, to see. Believe it when it
+#   was seen often.
 #
-# Where to go on: smoothing is one line of a training recipe. The lesson on training recipes puts it beside the others.
+# Where to go on: the lesson on training recipes puts smoothing beside the other lines of a recipe.
 
 # %% [markdown] tags=["navigation"]
 # ---
