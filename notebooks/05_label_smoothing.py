@@ -1451,8 +1451,8 @@ assert between_seeds > 0.5 * disagree
 print(f"two seeds without smoothing disagree about {between_seeds:.1%}")
 
 # %% [markdown]
-# Two seeds of one loss disagree about more than half as many pictures as two losses do that share a seed, and perhaps
-# about more. Even the 50,000 pictures of ImageNet's validation set are not many, if networks trained there disagree as
+# Two seeds of one loss disagree about more than half as many pictures as two losses do that share a seed, if
+# not about more. Even the 50,000 pictures of ImageNet's validation set are not many, if networks trained there disagree as
 # ours do. And no number of pictures tells the loss from the luck of one seed: that takes several runs of each, as many
 # as make the interval reach 0.2 to either side. (The table above asks for more runs, because it asks for an interval
 # half as wide: one that cannot hold both 0 and 0.2.)
@@ -1507,8 +1507,8 @@ exercises.restraint.check(restrained)
 #   mixup smooths labels on average, and changes the pictures with them.
 # - A smoothed teacher is said to be a worse one. Here that does not show; find out first what the student learns.
 # - A loss is what its gradient says. Test the gradient.
-# - 0.2 % takes more pictures than ImageNet has for validation, and many runs, to see. Believe it when it
-#   was seen often.
+# - 0.2 % takes more pictures than ImageNet has for validation, and many runs, to see. Believe it when it was
+#   seen often.
 #
 # Where to go on: the lesson on training recipes puts smoothing beside the other lines of a recipe.
 
