@@ -1451,11 +1451,11 @@ assert between_seeds > 0.5 * disagree
 print(f"two seeds without smoothing disagree about {between_seeds:.1%}")
 
 # %% [markdown]
-# Two seeds of one loss disagree about more than half as many pictures as two losses do that share a seed, if
-# not about more. Even the 50,000 pictures of ImageNet's validation set are not many, if networks trained there disagree as
-# ours do. And no number of pictures tells the loss from the luck of one seed: that takes several runs of each, as many
-# as make the interval reach 0.2 to either side. (The table above asks for more runs, because it asks for an interval
-# half as wide: one that cannot hold both 0 and 0.2.)
+# Two seeds of one loss disagree about more than half as many pictures as two losses do that share a seed, if not about
+# more. Even the 50,000 pictures of ImageNet's validation set are not many, if networks trained there disagree as ours
+# do. And no number of pictures tells the loss from the luck of one seed: that takes several runs of each, as many as
+# make the interval reach 0.2 to either side. (The table above asks for more runs, because it asks for an interval half
+# as wide: one that cannot hold both 0 and 0.2.)
 
 # %% tags=["nbval-check-output"]
 needed_runs = runs_needed(gain, 0.2)
