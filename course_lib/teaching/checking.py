@@ -74,7 +74,8 @@ def check_function(
             _require_equal(result, expected, _call_text(student, case), rtol, atol)
         except AnswerError as error:
             judged = error.kind not in ("time", "unfinished")
-            known = _recognised(student, mistakes, case, all_cases, rtol, atol) if judged else ""
+            failed_first = (case, *(other for other in all_cases if other is not case))
+            known = _recognised(student, mistakes, failed_first, rtol, atol, seconds) if judged and mistakes else ""
             raise ExerciseError(f"{name}: {_sentence(error)}{known}") from error
     print(f"{name}: correct ({len(all_cases)} {'case' if len(all_cases) == 1 else 'cases'})")
     keep_answer(name)
@@ -150,32 +151,45 @@ def _sentence(error: AnswerError) -> str:
 def _recognised(
     student: Callable[..., Any],
     mistakes: Mapping[str, Callable[..., Any]],
-    failed: tuple,
-    cases: list[tuple],
+    cases: Iterable[tuple],
     rtol: float,
     atol: float,
+    seconds: float,
 ) -> str:
-    """The sentence of the mistake that does what `student` does on `failed` and on all other cases, or ""."""
-    for sentence, mistake in mistakes.items():
-        if all(_same_outcome(student, mistake, case, rtol, atol) for case in (failed, *cases)):
-            return f" {sentence}"
-    return ""
+    """The sentence of the first mistake that does what `student` does on all cases, or "".
+
+    `student` runs once on each case, however many mistakes there are, and may take as long together as in the check
+    itself: with a shorter limit a mistake would stay without its sentence on a slow machine.
+    """
+    alike, left = dict(mistakes), seconds
+    for case in cases:
+        started = time.monotonic()
+        given = _outcome(student, case, left)
+        left -= time.monotonic() - started
+        if given[0] == "time":  # the known mistakes all come to an end
+            return ""
+        alike = {
+            sentence: mistake
+            for sentence, mistake in alike.items()
+            if _same_outcome(given, _outcome(mistake, case, seconds), rtol, atol)
+        }
+        if not alike:
+            return ""
+    return f" {next(iter(alike))}"
 
 
-def _same_outcome(
-    student: Callable[..., Any], mistake: Callable[..., Any], case: tuple, rtol: float, atol: float
-) -> bool:
-    kinds, results = [], []
-    for function in (mistake, student):
-        try:
-            results.append(run(function, case, 1.0))
-            kinds.append("")
-        except AnswerError as error:
-            results.append(None)
-            kinds.append(error.kind)
-    if kinds[0] != kinds[1]:
+def _outcome(function: Callable[..., Any], case: tuple, seconds: float) -> tuple[str, Any]:
+    """The sort of fault, "" if there is none, and the result, None if there is none."""
+    try:
+        return "", run(function, case, seconds)
+    except AnswerError as error:
+        return error.kind, None
+
+
+def _same_outcome(given: tuple[str, Any], known: tuple[str, Any], rtol: float, atol: float) -> bool:
+    if given[0] != known[0]:
         return False
     try:
-        return difference(results[1], results[0], "", rtol, atol) is None
+        return difference(given[1], known[1], "", rtol, atol) is None
     except Exception:  # not comparable, so not known to be the same
         return False

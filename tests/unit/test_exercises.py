@@ -261,6 +261,33 @@ def test_an_answer_that_does_what_a_known_mistake_does_is_told_which() -> None:
     assert message(other) == "macs: other(3, 2) is 24; 36 is expected."
 
 
+def test_a_slow_answer_runs_once_on_each_case_and_is_told_its_mistake() -> None:
+    calls = []
+
+    def slow(kernel_size: int, channels: int) -> int:
+        calls.append((kernel_size, channels))
+        time.sleep(1.1)
+        return channels * channels * kernel_size
+
+    with pytest.raises(ExerciseError, match=r"The square is missing\.$"):
+        check_function(slow, macs, [(3, 2), (3, 8)], name="macs", mistakes=dict(reversed(MISTAKES.items())))
+    assert calls == [(3, 2), (3, 2), (3, 8)]  # in the check, and to find the mistake
+
+
+def test_an_answer_that_hangs_on_a_later_case_is_refused_by_the_first_in_bounded_time() -> None:
+    def hangs(kernel_size: int, channels: int) -> int:
+        while channels > 2:
+            pass
+        return channels * channels * kernel_size
+
+    started = time.process_time()
+    with pytest.raises(ExerciseError, match=r"12; 36 is expected\.$"):
+        check_function(
+            hangs, macs, [(3, 2), *((3, c) for c in range(3, 50))], name="macs", mistakes=MISTAKES, seconds=0.5
+        )
+    assert time.process_time() - started < 5
+
+
 def test_a_check_that_cannot_fail_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one case"):
         check_function(macs, macs, [], name="kernel-macs")

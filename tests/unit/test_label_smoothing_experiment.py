@@ -98,3 +98,17 @@ def test_mixup_of_equal_images_and_labels_changes_nothing() -> None:
     images, targets = torch.ones(6, 4), F.one_hot(torch.zeros(6, dtype=torch.int64), 4).float()
     loss = mixup_loss(targets, 0.2, seed=0)(torch.nn.Identity(), images, torch.arange(6))
     torch.testing.assert_close(loss, F.cross_entropy(images, targets))
+
+
+def test_a_students_gradient_does_not_vanish_with_the_temperature() -> None:
+    """The probabilities' difference shrinks as 1/T, and so does the gradient of logits / T: hence the factor T²."""
+    generator = torch.Generator().manual_seed(0)
+    teacher, student = 2 * torch.randn(2, 5, 10, generator=generator, dtype=torch.float64)
+    lengths = {}
+    for temperature in (1.0, 16.0, 64.0):
+        z = student.clone().requires_grad_()
+        loss = targets_loss((teacher / temperature).softmax(1), temperature)(lambda logits: logits, z, torch.arange(5))
+        lengths[temperature] = torch.autograd.grad(loss, z)[0].norm().item()
+    assert 0.5 < lengths[64.0] / lengths[1.0] < 2
+    # At rest, nearly, from T = 16 on.
+    assert lengths[64.0] == pytest.approx(lengths[16.0], rel=0.1)

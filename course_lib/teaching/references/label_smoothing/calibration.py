@@ -23,14 +23,14 @@ def _temperature_by_search(logits: Tensor, labels: Tensor) -> float:
     return float(np.exp((low + high) / 2))
 
 
-def _calibrated_images() -> tuple[Tensor, Tensor]:
-    """Logits of 500 images and labels drawn with just these probabilities, so that the best temperature is 1."""
+def _images(spread: float, factor: float) -> tuple[Tensor, Tensor]:
+    """Logits of 200 images and labels drawn with their probabilities; `factor` times these logits are returned.
+
+    So the best temperature is about `factor`, whatever the `spread` of the logits is.
+    """
     generator = torch.Generator().manual_seed(0)
-    logits = 2 * torch.randn(500, _CLASSES, generator=generator, dtype=torch.float64)
-    return logits, logits.softmax(1).multinomial(1, generator=generator).squeeze(1)
-
-
-_LOGITS, _LABELS = _calibrated_images()
+    logits = spread * torch.randn(200, _CLASSES, generator=generator, dtype=torch.float64)
+    return factor * logits, logits.softmax(1).multinomial(1, generator=generator).squeeze(1)
 
 
 def _best_of(candidates: np.ndarray, score: Callable[[Tensor, Tensor], float]) -> Callable[[Tensor, Tensor], float]:
@@ -56,12 +56,21 @@ best_temperature = Exercise(
         "np.geomspace(0.05, 20, 1201) steps by half a per cent; np.argmin of the list of losses finds the best.",
     ),
     reference=_temperature_by_search,
-    cases=[(factor * _LOGITS, _LABELS) for factor in (1.0, 3.0, 0.4)],
+    cases=[_images(*case) for case in ((2, 1), (2, 3), (2, 0.4), (1, 1), (2, 12), (2, 0.08))],
     rtol=0.01,
     mistakes={
         "That is 1 / T: logits are divided by the temperature.": lambda z, y: 1 / _best_of(_GRID, _cross_entropy)(z, y),
         "That is always 1, the temperature of logits left as they are.": lambda z, y: 1.0,
         "That tries temperatures too far apart for 1 %.": _best_of(np.geomspace(0.05, 20, 12), _cross_entropy),
+        "The search ends before 0.05 or 20: the best temperature can lie near either.": _best_of(
+            np.geomspace(0.2, 5, 401), _cross_entropy
+        ),
+        "That reads the temperature off the size of the logits; what counts is whether the labels bear them out.": (
+            lambda z, y: z.std().item() / 2
+        ),
+        "The temperatures are to step by ratios: even steps are too far apart among the small ones.": _best_of(
+            np.linspace(0.05, 20, 400), _cross_entropy
+        ),
         "That looks for temperatures above 1 only; under-confident logits need less.": _best_of(
             np.geomspace(1, 20, 401), _cross_entropy
         ),
@@ -132,7 +141,8 @@ def _first_in(confidence: list[float], right: list[bool], bins: int) -> float:
 
 def _random_images(generator: random.Random) -> tuple[list[float], list[bool], int]:
     count = generator.randint(3, 12)
-    sure = [round(generator.uniform(0.1, 0.995), 3) for _ in range(count)]
+    # Never on the border of two bins, for the text does not say to which of them it belongs.
+    sure = [(generator.randint(100, 994) + 0.5) / 1000 for _ in range(count)]
     return sure, [generator.random() < value for value in sure], generator.choice([2, 5, 15])
 
 

@@ -24,7 +24,7 @@ def _entropy(target: np.ndarray) -> float:
 
 def _settled_loss(epsilon: float, prior: list[float], label: int) -> float:
     q = torch.tensor(_smoothed(epsilon, prior, label))[None]
-    return F.cross_entropy(q.clamp(min=1e-300).log(), q).item()  # the logits ln q' are the best
+    return F.cross_entropy(q.clamp(min=1e-300).log(), q).item() + 0.0  # the logits ln q' are best; 0.0, never -0.0
 
 
 def _with_zeros(epsilon: float, prior: list[float], label: int) -> float:
@@ -37,6 +37,11 @@ def _without_prior_of_label(epsilon: float, prior: list[float], label: int) -> f
     target = epsilon * np.array(prior)
     target[label] = 1 - epsilon
     return _entropy(target)
+
+
+def _where_prior(epsilon: float, prior: list[float], label: int) -> float:
+    target = _smoothed(epsilon, prior, label)
+    return _entropy(target[np.array(prior) > 0])
 
 
 def _of_first_class(epsilon: float, prior: list[float], label: int) -> float:
@@ -58,12 +63,14 @@ least_loss = Exercise(
         (0.5, [0.5, 0.5], 0),
         (0.3, [0.5, 0.3, 0.2], 2),
         (0.2, [0.5, 0.5, 0.0], 0),
+        (0.2, [0.5, 0.0, 0.5], 1),
         (0.1, [0.1] * 10, 0),
         (0.1, [0.001] * 1000, 7),
     ],
     mistakes={
         "With smoothed labels the loss never reaches 0.": lambda epsilon, prior, label: 0.0,
         "A class whose target is 0 adds 0; 0 · ln 0 is not a number.": _with_zeros,
+        "Left out is a class whose target is 0; one whose prior is 0 may still be the label.": _where_prior,
         "The label gets its share of the prior besides 1 - epsilon.": _without_prior_of_label,
         "Nats are asked for: the natural logarithm, not the binary one.": lambda *case: (
             _entropy(_smoothed(*case)) / float(np.log(2))
@@ -118,6 +125,10 @@ def _larger_label(values: Tensor, order: Tensor, share: float) -> Tensor:
     return values if share >= 0.5 else values[order]
 
 
+def _flattened(values: Tensor, order: Tensor, share: float) -> Tensor:
+    return mix(values.flatten(1), order, share)
+
+
 _IMAGES = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 4.0]], dtype=torch.float64)
 
 mixup = Exercise(
@@ -135,6 +146,7 @@ mixup = Exercise(
         (_IMAGES, torch.tensor([0, 1, 2]), torch.tensor([1, 2, 0]), 0.75, 3),
         (_IMAGES, torch.tensor([0, 1, 0]), torch.tensor([2, 0, 1]), 0.25, 4),
         (_IMAGES, torch.tensor([3, 3, 1]), torch.tensor([2, 1, 0]), 1.0, 5),
+        (torch.arange(24.0).reshape(3, 2, 2, 2), torch.tensor([0, 1, 2]), torch.tensor([1, 2, 0]), 0.75, 3),
     ],
     mistakes={
         "The images are mixed, but their labels are not.": _mixup_with(of_labels=lambda values, order, share: values),
@@ -150,6 +162,7 @@ mixup = Exercise(
             _backwards, _backwards
         ),
         "The weights of the two images add up to 1.": _mixup_with(of_images=_sum),
+        "The images keep their shape, (N, C, H, W) as well as (N, features).": _mixup_with(of_images=_flattened),
         "Only the larger part's label is kept; the other one has its share, too.": _mixup_with(of_labels=_larger_label),
     },
 )
