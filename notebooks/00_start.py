@@ -51,8 +51,8 @@ from course_lib.teaching.lessons import lesson_table
 lesson_table()
 
 # %% [markdown]
-# **Which idea needs which?** A lesson stands right of those that it builds on. Lessons that are joined by no line can be
-# taken in any order.
+# **Which idea needs which?** A lesson stands right of those that it builds on. Lessons that no line joins can be taken
+# in any order.
 
 # %% tags=["nbval-check-output", "keep-output"]
 from course_lib.teaching.idea_map import idea_map
@@ -81,8 +81,8 @@ from course_lib.teaching.self_check import self_check
 self_check()
 
 # %% [markdown]
-# How long will a lesson take to run from top to bottom? The course's small network trains for two seconds, and what each
-# lesson took elsewhere is scaled by that. A machine that does other work meanwhile seems slower than it is.
+# How long will a lesson take to run from top to bottom? The course's small network trains for two seconds, and what
+# each lesson took elsewhere is scaled by that. A machine that does other work meanwhile seems slower than it is.
 
 # %%
 from course_lib.teaching.self_check import lesson_times
@@ -99,11 +99,11 @@ lesson_times()
 #   Converge to a Local Nash Equilibrium").
 # - **Label smoothing went everywhere.** The first Transformer was trained with the epsilon of 0.1 that you will meet in
 #   the lesson on it (Vaswani et al., 2017, "Attention Is All You Need", section 5.4).
-# - **Factorising went to its end.** A convolution of every channel by itself, then a 1×1 over the channels: its inventor
-#   presents it as Inception taken to the extreme (Chollet, 2017, "Xception: Deep Learning with Depthwise Separable
-#   Convolutions").
-# - **Branches came back.** InceptionNeXt splits a large window over the channels into four branches, of which two are the
-#   1×n and n×1 of the second lesson (Yu et al., 2024, "InceptionNeXt: When Inception Meets ConvNeXt").
+# - **Factorising went to its end.** A convolution of every channel by itself, then a 1×1 over the channels: its
+#   inventor presents it as Inception taken to the extreme (Chollet, 2017, "Xception: Deep Learning with Depthwise
+#   Separable Convolutions").
+# - **Branches came back.** InceptionNeXt splits a large window over the channels into four branches, of which two are
+#   the 1×n and n×1 of the second lesson (Yu et al., 2024, "InceptionNeXt: When Inception Meets ConvNeXt").
 #
 # And there is a reason that does not age: the four papers contradict one another, and in part themselves. To see how a
 # claim is made, tested, corrected and dropped, there is hardly a better family of papers.

@@ -1365,5 +1365,6 @@ exercises.own_replacement.check(my_middle)
 
 # %% [markdown] tags=["navigation"]
 # ---
+# Before: [The Inception module](01_inception_module.ipynb) ·
 # [All lessons](00_start.ipynb) ·
 # Next: [Grid reduction](03_grid_reduction.ipynb)

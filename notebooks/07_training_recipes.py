@@ -1197,6 +1197,6 @@ fold_answer(table(pd.DataFrame(differences).T))
 
 # %% [markdown] tags=["navigation"]
 # ---
-# Before: [Label smoothing](05_label_smoothing.ipynb) ·
+# Before: [Inception-v3, assembled](06_inception_v3.ipynb) ·
 # [All lessons](00_start.ipynb) ·
 # Next: [Reading learning curves](07b_reading_curves.ipynb)
