@@ -43,6 +43,18 @@ def columns(lessons: Sequence[Lesson]) -> list[list[Lesson]]:
     ]
 
 
+def direct_needs(lesson: Lesson, lessons: Sequence[Lesson]) -> list[str]:
+    """What a lesson builds on, but for what another of its needs builds on already."""
+    needs = {here.stem: set(here.needs) for here in lessons}
+
+    def all_needs(stem: str) -> set[str]:
+        return needs.get(stem, set()).union(*(all_needs(need) for need in needs.get(stem, set())))
+
+    return [
+        need for need in lesson.needs if need in needs and not any(need in all_needs(other) for other in lesson.needs)
+    ]
+
+
 def draw_map(lessons: Sequence[Lesson]) -> str:
     """SVG in which each lesson is a link to its notebook; what it builds on stands in the text for screen readers."""
     grid = columns(lessons)
@@ -58,8 +70,7 @@ def draw_map(lessons: Sequence[Lesson]) -> str:
         f"{top[need] + height / 2:g} {left[lesson.stem] - GAP_X / 2:g} {top[lesson.stem] + height / 2:g} "
         f'{left[lesson.stem]} {top[lesson.stem] + height / 2:g}" fill="none" stroke="#555" stroke-width="2"/>'
         for lesson in lessons
-        for need in lesson.needs
-        if need in left
+        for need in direct_needs(lesson, lessons)
     ]
     boxes = [_box(lesson, left[lesson.stem], top[lesson.stem]) for lesson in lessons]
     whole = (len(grid) * (width + GAP_X) - GAP_X + 4, rows * (height + GAP_Y) - GAP_Y + 4)
