@@ -33,9 +33,9 @@ ALONE = ("quiz", "reasons", "figure", "explorer", "answer")
 """Kinds of slides that hold one thing; the others, `title`, `text` and `exercise`, are filled and handed on."""
 PLAN = "For a lecture hour"
 """The head of the table in a lesson's first cell that plans an hour: it is the lecturer's."""
-CAPTION = 200
+CAPTION = 260
 """A figure shares its slide with text of fewer letters that leads to it."""
-_EXERCISE = re.compile(r"^Exercise \d+ · ")
+_EXERCISE = re.compile(r"\(\w+, \d+ minutes\)$")
 _DRAWN = re.compile(r'^<div class="output">\s*(<div>\s*)?<img ')
 
 
@@ -134,7 +134,7 @@ class _Cutter:
 
     def _add_heading(self, heading: Tag) -> None:
         level, inner = int(heading.name[1]), heading.decode_contents()
-        kind = "title" if level == 1 else "exercise" if _EXERCISE.match(heading.get_text()) else "text"
+        kind = "title" if level == 1 else "exercise" if _EXERCISE.search(heading.get_text()) else "text"
         self._section = self._section if kind == "exercise" else inner
         self._start(kind, inner, level <= 2)
 

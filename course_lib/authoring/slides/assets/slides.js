@@ -7,6 +7,7 @@
     const LOWEST = HEIGHT - 24;
     const RIGHTMOST = WIDTH - 40;
     const SMALLEST = 0.8;  // a block is parted rather than drawn smaller than this, if it can be
+    const AROUND = 4;  // lines by which a blank line may lie before the middle
     const slides = document.querySelector(".slides");
 
     const isShown = part => !part.matches("h1, h2, aside");
@@ -71,11 +72,10 @@
             else found.children.forEach((child, place) => { child.hidden = place >= kept; });
         };
         while (kept > 1 && overflows(slide, block)) keep(kept - 1);
-        if (found.lines) {
-            const blank = found.lines.slice(0, kept).map(line => line.trim() === "").lastIndexOf(true);
-            if (kept < count && blank > kept / 2) keep(blank);
-        }
         if (kept === count) return null;
+        const even = Math.ceil(count / Math.ceil(count / kept));  // no two lines alone on the last slide
+        const blank = found.lines?.findIndex((line, place) => line.trim() === "" && place >= even - AROUND) ?? -1;
+        keep(blank > 0 && blank <= kept ? blank : even);
         if (found.lines) {
             const lines = found.lines.slice(kept);
             while (lines.length && lines[0].trim() === "") lines.shift();
@@ -105,11 +105,13 @@
         const late = blocks.findIndex(block => overflows(slide, block));
         if (late < 0) return;
         let place = late;
-        if (place > 0 && blocks[place - 1].textContent.trim().endsWith(":")) place -= 1;
+        if (place > 0 && leadsOn(blocks[place - 1])) place -= 1;
         if (place > 0) return fill(moveOn(slide, blocks[place]));
         shrink(slide, blocks[late], SMALLEST);
         if (!overflows(slide, blocks[late])) return fillRest(slide, blocks[late + 1]);
         if (late > 0) return fill(moveOn(slide, blocks[late]));
+        blocks[0].style.zoom = "";
+        shrinkWide(slide, blocks[0]);
         const rest = part(slide, blocks[0]);
         if (!rest) {
             shrink(slide, blocks[0], 0.3);
@@ -117,6 +119,10 @@
         }
         blocks[0].after(rest);
         fill(moveOn(slide, rest));
+    }
+
+    function leadsOn(block) {
+        return block.matches("p") && !/[.!?)]$/.test(block.textContent.trim());
     }
 
     function fillRest(slide, next) {
