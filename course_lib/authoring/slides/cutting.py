@@ -7,8 +7,8 @@ Jupyter knows them) stands above the rule, and its text is not shortened. All el
 - a paragraph is shown by its first sentence and what it stresses, and stands whole in the lecturer's notes; lists,
   tables, formulas, code and printed outputs are shown, the statement of an exercise whole;
 - a quiz, the reasons of its answers, a figure, an explorer and what a lesson folds away have a slide of their own;
-- the code that draws a figure or an explorer goes to the notes, as do imports' and checks' neighbours: solutions,
-  checks, imports, the guard and the links to other lessons are left out.
+- the code that draws a figure or an explorer goes to the notes, and so does long code whose output is shown;
+- solutions, checks, imports, the guard and the links to other lessons are left out.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ ALONE = ("quiz", "reasons", "figure", "explorer", "answer")
 """Kinds of slides that hold one thing; the others, `title`, `text` and `exercise`, are filled and handed on."""
 PLAN = "For a lecture hour"
 """The head of the table in a lesson's first cell that plans an hour: it is the lecturer's."""
+CODE_LINES = 18
+"""Longer code goes to the notes if its cell shows what came out: so much fits a slide in letters of full size."""
 CAPTION = 260
 """A figure shares its slide with text of fewer letters that leads to it."""
 _EXERCISE = re.compile(r"\(\w+, \d+ minutes\)$")
@@ -148,7 +150,7 @@ class _Cutter:
     def _add_block(self, part: Tag, fragment: bool) -> None:
         table = part.find("th") if part.name in ("div", "table") else None
         if table is not None and table.get_text().strip() == PLAN:
-            return self._note(str(part))
+            return self._open().parts.insert(0, f"{_NOTES_BEGIN}{part}</aside>")  # with the first slide, whatever fits
         if fragment:
             part["class"] = [*part.get("class", []), "fragment"]
         self._open().parts.append(str(part))
@@ -166,12 +168,13 @@ class _Cutter:
     def _add_code(self, cell: NotebookNode) -> None:
         outputs = [self._shown(output) for output in cell.outputs]
         code = "" if has_tag(cell, FOLDED_TAG) or not cell.source.strip() else code_html(cell.source)
-        drawn = any(kind in ALONE for kind, _ in outputs)
-        if code and not drawn:
+        is_long = bool(outputs) and len(cell.source.splitlines()) > CODE_LINES
+        noted = is_long or any(kind in ALONE for kind, _ in outputs)
+        if code and not noted:
             self._open().parts.append(code)
         for kind, content in outputs:
             self._add_output(kind, content)
-        if code and drawn:
+        if code and noted:
             self._note(code)
 
     def _shown(self, output: NotebookNode) -> tuple[str, str | Question]:
