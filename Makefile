@@ -41,7 +41,7 @@ $(REVEAL): $(INSTALLED) course_lib/authoring/npm_packages.py
 # Two files at a time, one thread each, take half as long as one file on two threads; latency is the benchmark's.
 test: lint  ## install what is missing and run every check
 	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist loadfile tests/unit tests/notebooks tests/browser/test_jupyterlab.py tests/browser/test_days.py \
-		tests/browser/test_explorers.py tests/browser/test_site.py tests/browser/test_slides.py
+		tests/browser/test_explorers.py tests/browser/test_site.py tests/browser/test_slides.py tests/browser/test_guide.py
 
 test-fast: $(INSTALLED)  ## the unit tests, without the slow ones
 	$(RUN) pytest tests/unit -m "not slow"

@@ -12,7 +12,7 @@ import argparse
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -38,16 +38,19 @@ _HEADING = re.compile(r"^#{2,3} (.+)$", re.MULTILINE)
 _STYLE = """
 @page { size: A4; margin: 12mm 14mm; }
 :root { color-scheme: light; }
-body { font: 10pt/1.32 system-ui, "DejaVu Sans", sans-serif; color: #1b1d22; max-width: 182mm; margin: 0 auto; }
+body { font: 9.5pt/1.25 system-ui, "DejaVu Sans", sans-serif; color: #1b1d22; max-width: 182mm; margin: 0 auto; }
 h1 { font-size: 16pt; margin: 0 0 2mm; }
-h2 { font-size: 11.5pt; margin: 3mm 0 1mm; color: #0b5cad; break-after: avoid; }
+h2 { font-size: 11.5pt; margin: 2.5mm 0 1mm; color: #0b5cad; break-after: avoid; }
 p, ul, ol, table { margin: 0 0 1.5mm; }
 ul, ol { padding-left: 6mm; }
-ol.answers { list-style: upper-alpha; font-size: 9pt; margin-bottom: 2mm; }
+ol.answers { list-style: upper-alpha; font-size: 9pt; margin-bottom: 1.2mm; }
 .question { break-inside: avoid; }
 .question > p { font-weight: 600; margin: 0 0 0.5mm; }
 .right { color: #1b6b2f; font-weight: 600; }
-td, th { text-align: left; padding: 0 6mm 0.4mm 0; font-weight: normal; }
+.exercises { columns: 2; }
+.exercises li { break-inside: avoid; }
+table { border-collapse: collapse; }
+td, th { text-align: left; padding: 0 6mm 0 0; font-weight: normal; }
 td { text-align: right; font-variant-numeric: tabular-nums; }
 code { font: 8.5pt ui-monospace, "DejaVu Sans Mono", monospace; }
 a { color: #0b5cad; }
@@ -62,7 +65,7 @@ class Guide:
         lesson: its title and minutes.
         plan: topic and minutes of each part of a lecture hour.
         questions: to ask, in the order of the lesson.
-        trainings: heading of the section and first line of the code of each cell that trains.
+        trainings: heading of the section and the line that trains, of each cell that does.
         exercises: title, difficulty and minutes of each.
     """
 
@@ -97,25 +100,19 @@ def read_guide(lesson: Lesson, notebook: NotebookNode) -> Guide:
 
 def _trainings(notebook: NotebookNode) -> list[tuple[str, str]]:
     found = []
-    for place in training_cells(notebook.cells):
+    for place, line in training_cells(notebook.cells):
         cell = notebook.cells[place]
         if any(has_tag(cell, tag) for tag in (GUARD_TAG, SETUP_TAG, "solution", "check")):
             continue
         before = (_HEADING.findall(above.source) for above in notebook.cells[:place] if above.cell_type == "markdown")
         headings = [heading for group in before for heading in group]
-        found.append((headings[-1] if headings else _title(notebook), _telling_line(cell.source)))
+        found.append((headings[-1] if headings else _title(notebook), line))
     return found
 
 
 def _title(notebook: NotebookNode) -> str:
     """What to call the part of a lesson before its first section."""
     return notebook.cells[0].source.partition("\n")[0].lstrip("# ")
-
-
-def _telling_line(source: str) -> str:
-    """The first line that does something: no import, comment, magic or blank line."""
-    lines = (line for line in source.splitlines() if line.strip())
-    return next((line for line in lines if not re.match(r"\s*(#|%|import |from )", line)), source.partition("\n")[0])
 
 
 def guide_page(guide: Guide) -> str:
@@ -126,13 +123,13 @@ def guide_page(guide: Guide) -> str:
         f"<p>{lesson.minutes_read} minutes to read, {lesson.minutes_run} to run; "
         f"{sum(minutes for *_, minutes in guide.exercises)} for the exercises.</p>",
         f"<h2>Plan of an hour: {sum(minutes for _, minutes in guide.plan)} minutes</h2>",
-        _table((topic, minutes) for topic, minutes in guide.plan),
+        _plan(guide.plan),
         "<h2>Run before class</h2>",
         _before_class(guide.trainings),
         "<h2>Questions, the answers to expect, and what each tells</h2>",
         *map(_question, guide.questions),
         "<h2>Exercises</h2>",
-        _table((f"{title} ({level})", minutes) for title, level, minutes in guide.exercises),
+        _exercises(guide.exercises),
     ]
     return _page(f"{lesson.title}: for the lecturer", "\n".join(parts))
 
@@ -142,8 +139,10 @@ def _before_class(trainings: Sequence[tuple[str, str]]) -> str:
         return "<p>All cells, so that the explorer waits for you. None of them trains a network.</p>"
     sections: dict[str, list[str]] = {}
     for section, line in trainings:
-        sections.setdefault(section, []).append(f"<code>{escape(line.strip())}</code>")
-    items = "".join(f"<li>{_inline(section)}: {', '.join(lines)}</li>" for section, lines in sections.items())
+        sections.setdefault(section, []).append(f"<code>{escape(line)}</code>")
+    items = "".join(
+        f"<li><strong>{_inline(section)}</strong> {', '.join(lines)}</li>" for section, lines in sections.items()
+    )
     return f"<p>All cells; the class would have to wait for these, which train:</p><ul>{items}</ul>"
 
 
@@ -156,9 +155,14 @@ def _question(question: Question) -> str:
     return f'<div class="question"><p>{escape(question.text)}</p><ol class="answers">{answers}</ol></div>'
 
 
-def _table(rows: Iterable[tuple[str, int]]) -> str:
+def _plan(rows: Sequence[tuple[str, int]]) -> str:
     body = "".join(f'<tr><th scope="row">{_inline(text)}</th><td>{minutes}</td></tr>' for text, minutes in rows)
     return f'<table><thead><tr><th scope="col">part</th><th scope="col">minutes</th></tr></thead>{body}</table>'
+
+
+def _exercises(exercises: Sequence[tuple[str, str, int]]) -> str:
+    items = "".join(f"<li>{_inline(title)} ({level}, {minutes} minutes)</li>" for title, level, minutes in exercises)
+    return f'<ul class="exercises">{items}</ul>'
 
 
 def _inline(markdown: str) -> str:

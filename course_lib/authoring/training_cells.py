@@ -14,8 +14,8 @@ TRAINERS = {"fit", "TrainingLoop"}
 """What trains, by its name in `course_lib.training`."""
 
 
-def training_cells(cells: Sequence[NotebookNode]) -> Iterator[int]:
-    """The places, among `cells`, of the code cells that train as they run.
+def training_cells(cells: Sequence[NotebookNode]) -> Iterator[tuple[int, str]]:
+    """The place, among `cells`, of each code cell that trains as it runs, and the line of the first call that does.
 
     A cell trains if it calls one of `TRAINERS`, or a function that does: one of the lesson's own, or one that the
     lesson takes from `course_lib`. A cell that only defines such a function does not.
@@ -24,17 +24,24 @@ def training_cells(cells: Sequence[NotebookNode]) -> Iterator[int]:
     for place, cell in enumerate(cells):
         if cell.cell_type != "code":
             continue
-        tree = ast.parse(TransformerManager().transform_cell(cell.source))
+        source = TransformerManager().transform_cell(cell.source)
+        tree = ast.parse(source)
         names |= {alias.asname or alias.name for module, alias in _imports(tree) if _imported_trains(module, alias)}
         defined = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-        names |= {node.name for node in defined if _calls(node) & names}
-        if any(_calls(node) & names for node in tree.body if node not in defined):
-            yield place
+        names |= {node.name for node in defined if names.intersection(_calls(node))}
+        run = [_calls(node) for node in tree.body if node not in defined]
+        lines = [line for calls in run for name, line in calls.items() if name in names]
+        if lines:
+            yield place, source.splitlines()[min(lines) - 1].strip()
 
 
-def _calls(tree: ast.AST) -> set[str]:
-    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return {func.id for func in calls if isinstance(func, ast.Name)}
+def _calls(tree: ast.AST) -> dict[str, int]:
+    """The names that are called, and the first line of each call, from 1."""
+    found: dict[str, int] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found[node.func.id] = min(node.lineno, found.get(node.func.id, node.lineno))
+    return found
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, ast.alias]]:
@@ -45,4 +52,4 @@ def _imports(tree: ast.Module) -> Iterator[tuple[str, ast.alias]]:
 
 def _imported_trains(module: str, alias: ast.alias) -> bool:
     found = getattr(import_module(module), alias.name, None)
-    return inspect.isfunction(found) and bool(_calls(ast.parse(inspect.getsource(found))) & TRAINERS)
+    return inspect.isfunction(found) and not TRAINERS.isdisjoint(_calls(ast.parse(inspect.getsource(found))))
