@@ -47,10 +47,12 @@ ol.answers { list-style: upper-alpha; font-size: 9pt; margin-bottom: 1.2mm; }
 .question { break-inside: avoid; }
 .question > p { font-weight: 600; margin: 0 0 0.5mm; }
 .right { color: #1b6b2f; font-weight: 600; }
-.exercises { columns: 2; }
+.beside { display: grid; grid-template-columns: 1fr 1fr; gap: 6mm; }
+.beside li { overflow-wrap: anywhere; }
+.exercises { columns: 2; column-gap: 8mm; }
 .exercises li { break-inside: avoid; }
 table { border-collapse: collapse; }
-td, th { text-align: left; padding: 0 6mm 0 0; font-weight: normal; }
+td, th { text-align: left; padding: 0 3mm 0 0; vertical-align: top; font-weight: normal; }
 td { text-align: right; font-variant-numeric: tabular-nums; }
 code { font: 8.5pt ui-monospace, "DejaVu Sans Mono", monospace; }
 a { color: #0b5cad; }
@@ -105,7 +107,7 @@ def _trainings(notebook: NotebookNode) -> list[tuple[str, str]]:
         if any(has_tag(cell, tag) for tag in (GUARD_TAG, SETUP_TAG, "solution", "check")):
             continue
         before = (_HEADING.findall(above.source) for above in notebook.cells[:place] if above.cell_type == "markdown")
-        headings = [heading for group in before for heading in group]
+        headings = [heading for group in before for heading in group if not heading.startswith("Exercise ")]
         found.append((headings[-1] if headings else _title(notebook), line))
     return found
 
@@ -122,10 +124,10 @@ def guide_page(guide: Guide) -> str:
         f"<h1>{escape(lesson.title)}</h1>",
         f"<p>{lesson.minutes_read} minutes to read, {lesson.minutes_run} to run; "
         f"{sum(minutes for *_, minutes in guide.exercises)} for the exercises.</p>",
-        f"<h2>Plan of an hour: {sum(minutes for _, minutes in guide.plan)} minutes</h2>",
+        f'<div class="beside"><div>\n<h2>Plan of an hour: {sum(minutes for _, minutes in guide.plan)} minutes</h2>',
         _plan(guide.plan),
-        "<h2>Run before class</h2>",
-        _before_class(guide.trainings),
+        "</div><div>\n<h2>Run before class</h2>",
+        f"{_before_class(guide.trainings)}</div></div>",
         "<h2>Questions, the answers to expect, and what each tells</h2>",
         *map(_question, guide.questions),
         "<h2>Exercises</h2>",

@@ -113,6 +113,16 @@ def test_an_exercise_is_stated_whole_and_its_section_goes_on_after_the_check() -
     assert "secret_solution" not in "".join(map(slide_html, slides))
 
 
+def test_the_hints_of_an_exercise_are_the_lecturers() -> None:
+    hints = "<div>count: easy<details><summary>Hint 1 of 1</summary><p>Think twice.</p></details></div>"
+    exercise = text("### Exercise 1 · Count (easy, 5 minutes)\n\nCount.")
+    (slide,) = cut(exercise, code("exercises.count", html=hints))
+    shown, noted = shown_and_noted(slide)
+    assert "Hint" not in shown
+    assert "exercises.count" not in shown
+    assert "Think twice." in noted
+
+
 @pytest.mark.parametrize("tag", ["guard", "navigation", "setup", "solution", "check", "solution-only"])
 def test_cells_that_are_not_for_the_class_are_left_out(tag: str) -> None:
     slides = cut(text("# Lesson\n\nLead."), code("hidden_word()", tag, plain="hidden_word"))

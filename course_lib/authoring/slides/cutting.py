@@ -7,7 +7,7 @@ Jupyter knows them) stands above the rule, and its text is not shortened. All el
 - a paragraph is shown by its first sentence and what it stresses, and stands whole in the lecturer's notes; lists,
   tables, formulas, code and printed outputs are shown, the statement of an exercise whole;
 - a quiz, the reasons of its answers, a figure, an explorer and what a lesson folds away have a slide of their own;
-- the code that draws a figure or an explorer goes to the notes, and so does long code whose output is shown;
+- the code that draws a figure or an explorer goes to the notes, and so do long code whose output is shown and hints;
 - solutions, checks, imports, the guard and the links to other lessons are left out.
 """
 
@@ -38,6 +38,7 @@ CODE_LINES = 18
 CAPTION = 260
 """A figure shares its slide with text of fewer letters that leads to it."""
 _EXERCISE = re.compile(r"\(\w+, \d+ minutes\)$")
+_HINTS = "<summary>Hint 1 of "
 _DRAWN = re.compile(r'^<div class="output">\s*(<div>\s*)?<img ')
 
 
@@ -170,6 +171,8 @@ class _Cutter:
         code = "" if has_tag(cell, FOLDED_TAG) or not cell.source.strip() else code_html(cell.source)
         is_long = bool(outputs) and len(cell.source.splitlines()) > CODE_LINES
         noted = is_long or any(kind in ALONE for kind, _ in outputs)
+        if any(kind == "hints" for kind, _ in outputs):
+            return self._note("".join(html for _, html in outputs))
         if code and not noted:
             self._open().parts.append(code)
         for kind, content in outputs:
@@ -186,6 +189,8 @@ class _Cutter:
             return "explorer", html.replace("<section", '<div role="region"', 1).replace("</section>", "</div>")
         if '<details class="course-answer"' in html:
             return "answer", html
+        if _HINTS in html:
+            return "hints", html
         return ("figure" if _DRAWN.match(html) else "text"), html
 
     def _add_output(self, kind: str, content: str | Question) -> None:
