@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab lab-lecturer test test-fast notebooks site lint benchmark clean
+.PHONY: help lab lab-lecturer test test-fast notebooks site slides student guide lint benchmark clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -33,10 +33,15 @@ $(PYODIDE): $(INSTALLED) course_lib/authoring/npm_packages.py
 	$(RUN) course_lib.authoring.npm_packages pyodide
 	@touch $@
 
+REVEAL := $(NPM_CACHE)/reveal.fetched
+$(REVEAL): $(INSTALLED) course_lib/authoring/npm_packages.py
+	$(RUN) course_lib.authoring.npm_packages reveal.js
+	@touch $@
+
 # Two files at a time, one thread each, take half as long as one file on two threads; latency is the benchmark's.
 test: lint  ## install what is missing and run every check
 	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist loadfile tests/unit tests/notebooks tests/browser/test_jupyterlab.py tests/browser/test_days.py \
-		tests/browser/test_explorers.py tests/browser/test_site.py
+		tests/browser/test_explorers.py tests/browser/test_site.py tests/browser/test_slides.py tests/browser/test_guide.py
 
 test-fast: $(INSTALLED)  ## the unit tests, without the slow ones
 	$(RUN) pytest tests/unit -m "not slow"
@@ -46,6 +51,15 @@ notebooks: $(INSTALLED)  ## make each notebook from its .py source and execute i
 
 site: $(INSTALLED) $(PYODIDE)  ## make the course as static pages, build/site, and build/explorers.html, one file
 	$(RUN) course_lib.authoring.site
+
+slides: $(INSTALLED) $(PYODIDE) $(REVEAL)  ## make each lesson as slides with notes for the lecturer, build/slides
+	$(RUN) course_lib.authoring.slides
+
+student: $(INSTALLED)  ## make the student course, stubs in place of solutions, build/student
+	$(RUN) course_lib.authoring.student notebooks/*.ipynb
+
+guide: $(INSTALLED)  ## make a printable page for the lecturer of each lesson, build/guide
+	$(RUN) course_lib.authoring.guide
 
 lint: $(INSTALLED)  ## check the style of the code
 	$(RUN) ruff check .

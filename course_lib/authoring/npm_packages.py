@@ -36,11 +36,13 @@ class NpmPackage:
     Attributes:
         name, version: as npm knows them.
         sha512: of the archive, in hexadecimal digits; npm's own `dist.integrity` is the same number in base64.
+        target: the course's make target that fetches it.
     """
 
     name: str
     version: str
     sha512: str
+    target: str = "site"
 
     @property
     def file_name(self) -> str:
@@ -58,7 +60,14 @@ AXE = NpmPackage(
     "4.14.1",
     "1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5",
 )
-PACKAGES = {package.name: package for package in (PYODIDE, AXE)}
+# Like Pyodide's, its scripts are no modules.
+REVEAL = NpmPackage(
+    "reveal.js",
+    "5.2.1",
+    "afbfffea620ce69df884588332f61f5e0ca35ea191b5afbfa6c77d62dcadb20465ae947316fe116c7efa4d7776a83fbb64f6446e904385d46125a1607d0ef335",
+    target="slides",
+)
+PACKAGES = {package.name: package for package in (PYODIDE, AXE, REVEAL)}
 
 
 def fetch(package: NpmPackage, cache: Path = CACHE) -> Path:
@@ -96,7 +105,7 @@ def require(package: NpmPackage, cache: Path = CACHE) -> Path:
     """
     archive = cache / package.file_name
     if not archive.exists():
-        raise NpmError(f"{archive} is missing: fetch it once, with npm and a network, by `make site`.")
+        raise NpmError(f"{archive} is missing: fetch it once, with npm and a network, by `make {package.target}`.")
     _check(package, archive.read_bytes(), str(archive))
     return archive
 

@@ -57,7 +57,7 @@ def test_packages_come_from_conda_forge_alone(environment: dict) -> None:
     assert environment["channels"] == ["conda-forge", "nodefaults"]
 
 
-IMPORT_NAMES = {"pil": "pillow"}
+IMPORT_NAMES = {"bs4": "beautifulsoup4", "pil": "pillow"}
 """Packages that are imported under another name."""
 
 

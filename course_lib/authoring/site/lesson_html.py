@@ -75,8 +75,8 @@ def markdown_html(source: str) -> str:
 
 
 def _code_cell(cell: NotebookNode, sources: list[str], lesson: LessonHtml) -> str:
-    code = "" if has_tag(cell, FOLDED_TAG) or not cell.source.strip() else _highlighted(cell.source)
-    outputs = [_output(output, sources, lesson) for output in cell.outputs]
+    code = "" if has_tag(cell, FOLDED_TAG) or not cell.source.strip() else code_html(cell.source)
+    outputs = [output_html(output, sources, lesson) for output in cell.outputs]
     shown = "\n".join(filter(None, outputs))
     return _folded(cell, code) + shown if code or shown else ""
 
@@ -86,11 +86,17 @@ def _folded(cell: NotebookNode, html: str) -> str:
     return f"<details><summary>{summary}</summary>\n{html}</details>\n" if summary and html else html
 
 
-def _highlighted(source: str) -> str:
+def code_html(source: str) -> str:
+    """Python with its words marked by kind, for the colours of `assets/site.css`."""
     return Highlight2HTML(pygments_lexer="python3")(source)
 
 
-def _output(output: NotebookNode, sources: list[str], lesson: LessonHtml) -> str:
+def output_html(output: NotebookNode, sources: list[str], lesson: LessonHtml) -> str:
+    """A stored output; `sources` is the lesson's code up to it, and `lesson` notes the explorer that it shows.
+
+    Raises:
+        SiteError: a picture without alternative text, or an explorer whose first values cannot be told.
+    """
     explorer = explorer_shown(output, sources)
     if explorer is not None:
         key = f"{explorer.idea.name}-{len(lesson.explorers) + 1}"
