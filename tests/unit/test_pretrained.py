@@ -83,7 +83,11 @@ def outputs_and_gradient(model: nn.Module, images: Tensor) -> list[Tensor]:
 
 
 def check_parity(name: str, source: str, size: tuple[int, int], *, aux: bool = False) -> None:
-    """In float32, then in float64."""
+    """Logits in float32, then logits and gradient in float64.
+
+    In float32 two right gradients may differ: where rounding moves an activation over ReLU's kink at 0, it counts for one
+    network and not for the other, on some processors and for some images.
+    """
     reference, model = pair(name, source, aux=aux)
     # Heads answer in training, but statistics must stay: only the outermost module is told.
     reference.training = model.training = aux
@@ -92,7 +96,8 @@ def check_parity(name: str, source: str, size: tuple[int, int], *, aux: bool = F
         ours = outputs_and_gradient(model.to(dtype), images.to(dtype))
         theirs = outputs_and_gradient(reference.to(dtype), images.to(dtype))
         assert len(ours) == len(theirs)
-        for mine, other in zip(ours, theirs, strict=True):
+        compared = slice(None) if dtype == torch.float64 else slice(-1)  # the gradient is the last
+        for mine, other in zip(ours[compared], theirs[compared], strict=True):
             assert_equal(mine, other)
 
 
