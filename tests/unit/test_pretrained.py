@@ -85,8 +85,8 @@ def outputs_and_gradient(model: nn.Module, images: Tensor) -> list[Tensor]:
 def check_parity(name: str, source: str, size: tuple[int, int], *, aux: bool = False) -> None:
     """Logits in float32, then logits and gradient in float64.
 
-    In float32 two right gradients may differ: where rounding moves an activation over ReLU's kink at 0, it counts for one
-    network and not for the other, on some processors and for some images.
+    In float32 two right gradients may differ: where rounding moves an activation over ReLU's kink at 0, it counts for
+    one network and not for the other, on some processors and for some images.
     """
     reference, model = pair(name, source, aux=aux)
     # Heads answer in training, but statistics must stay: only the outermost module is told.
