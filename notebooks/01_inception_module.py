@@ -383,7 +383,7 @@ print("the same at all 25 places; the matrix is", tuple(matrix.weight.shape))
 # The price of a reduction: a matrix from 192 to 16 channels has at most rank 16, so of the 192 numbers at a place at
 # most 16 weighted sums are handed on, and what they do not tell is lost. Training chooses *which* sums.
 #
-# ### Exercise 2 · A matrix gone wrong (medium, 10 minutes)
+# ### Exercise 2 · Find the bug: a matrix gone wrong (medium, 10 minutes)
 #
 # A colleague applies a 1×1 convolution without PyTorch's `conv2d`. The shape of the result is right, its numbers are
 # not. Find the fault, and write `apply_one_by_one(weight, x)` so that it is right: `weight` has shape (out, in), `x`
