@@ -1211,9 +1211,9 @@ assert 100 / len(train_data.test.labels) == 0.05
 
 # %% [markdown]
 # So short a training and two runs are not much. So more was *recorded*: all 10,000 pictures, three first weights each,
-# and besides the four networks five more. Three of them change **one** thing that might explain the order: the third way
-# so wide that it has about as many parameters as the others, an average pool in place of the max pool, a first window
-# of 9×9 that widens what a strided network sees. Two, named *further layers*, spend what the cheap ways save on three
+# and besides the four networks five more. Three of them change **one** thing that might explain the order: the third
+# way so wide that it has about as many parameters as the others, an average pool in place of the max pool, a first
+# window of 9×9 that widens what a strided network sees. Two, named *further layers*, spend what the cheap ways save on three
 # more 3×3 convolutions; then pooling first costs exactly what convolving first costs without them.
 
 # %% tags=["nbval-check-output"]
@@ -1453,7 +1453,8 @@ exercises.widen_before_pools.check(widen_before_pools)
 #
 # Principle 1 as a picture: the number of values, channels · height · width, after each part of each network (`trunk`
 # leaves its classifier out). Each panel shows one network in blue, with a dot for each part, and the other five in grey
-# behind it, to compare. The axis of values is logarithmic. Where a line falls steeply, the network forces its knowledge through a narrower place.
+# behind it, to compare. The axis of values is logarithmic. Where a line falls steeply, the network forces its knowledge
+# through a narrower place.
 
 
 # %%
