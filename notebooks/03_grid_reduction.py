@@ -1213,8 +1213,8 @@ assert 100 / len(train_data.test.labels) == 0.05
 # So short a training and two runs are not much. So more was *recorded*: all 10,000 pictures, three first weights each,
 # and besides the four networks five more. Three of them change **one** thing that might explain the order: the third
 # way so wide that it has about as many parameters as the others, an average pool in place of the max pool, a first
-# window of 9×9 that widens what a strided network sees. Two, named *further layers*, spend what the cheap ways save on three
-# more 3×3 convolutions; then pooling first costs exactly what convolving first costs without them.
+# window of 9×9 that widens what a strided network sees. Two, named *further layers*, spend what the cheap ways save on
+# three more 3×3 convolutions; then pooling first costs exactly what convolving first costs without them.
 
 # %% tags=["nbval-check-output"]
 from course_lib.reporting.records import load_record

@@ -842,7 +842,7 @@ differences_table(gains, record)
 # one need not be good for the other. (0.3 is the largest that was tried; which ε is best for the accuracy this does not
 # say.)
 #
-# ### Exercise 2: find the bug of a colleague (medium, 10 minutes)
+# ### Exercise 2: a colleague's bug (medium, 10 minutes)
 #
 # A colleague measures calibration, too. A hundred pictures, 99 of them as sure as they should be, and one that is not:
 
