@@ -25,6 +25,7 @@ import nbformat
 import pytest
 import websocket
 from installed_course import install, make_wheel
+from traitlets.config.loader import PyFileConfigLoader
 
 ROOT = Path(__file__).parents[2]
 HUB = ROOT / "jupyter/hub"
@@ -242,6 +243,21 @@ def test_a_students_work_is_there_after_a_new_start_and_in_no_other_home(hub: Hu
     assert "my own note" in path.read_text(encoding="utf-8")
     assert other.read_bytes() == untouched
     assert len(list(path.parent.glob("01_*.ipynb"))) == 1
+
+
+@pytest.mark.parametrize(("students", "cores", "threads"), [(30, 8, "1"), (4, 8, "2"), (3, 8, "2"), (1, 8, "8")])
+def test_a_real_class_logs_in_as_the_systems_users_and_shares_the_cores(
+    students: int, cores: int, threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INCEPTION_STUDENTS", str(students))
+    monkeypatch.delenv("INCEPTION_TRY", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    config = PyFileConfigLoader("jupyterhub_config.py", str(HUB)).load_config()
+    assert config.JupyterHub.bind_url.startswith("http://127.0.0.1:")
+    assert (config.JupyterHub.authenticator_class, config.JupyterHub.spawner_class) == ("pam", "localprocess")
+    assert config.PAMAuthenticator.allowed_groups == {"students"}
+    assert config.Spawner.environment == {"OMP_NUM_THREADS": threads}
+    assert Path(config.Spawner.cmd[2]) == ROOT / "notebooks"
 
 
 @pytest.mark.parametrize(
