@@ -62,6 +62,25 @@ def student_copy(notebook: NotebookNode) -> NotebookNode:
     return kept
 
 
+def mark_for_nbgrader(notebook: NotebookNode) -> NotebookNode:
+    """Return a student copy whose exercises nbgrader grades: one point for each check that passes.
+
+    The stub becomes nbgrader's solution cell, the check its locked test cell. As the stubs are there already, nbgrader
+    must not put in its own: `nbgrader generate_assignment LESSON --ClearSolutions.enabled=False`.
+
+    Raises:
+        ValueError: if a solution has no check before the next solution.
+    """
+    notebook = copy.deepcopy(notebook)
+    for number, (solution, check) in enumerate(_exercises(notebook.cells), start=1):
+        form = {"schema_version": 3, "cell_type": "code", "task": False}
+        answer = {"grade_id": f"exercise-{number}", "solution": True, "grade": False, "locked": False}
+        test = {"grade_id": f"check-{number}", "solution": False, "grade": True, "locked": True, "points": 1}
+        notebook.cells[solution].metadata["nbgrader"] = NotebookNode(form | answer)
+        notebook.cells[check].metadata["nbgrader"] = NotebookNode(form | test)
+    return notebook
+
+
 def prove(notebook: NotebookNode, folder: str | Path = ".") -> int:
     """Run each exercise as stub and as solution; return how many exercises were proven.
 
@@ -87,12 +106,13 @@ def prove(notebook: NotebookNode, folder: str | Path = ".") -> int:
     return len(exercises)
 
 
-def write_copies(notebooks: Iterable[Path], out: Path) -> list[Path]:
+def write_copies(notebooks: Iterable[Path], out: Path, nbgrader: bool = False) -> list[Path]:
     """Write the student copy of each notebook into the folder `out` and return the paths written.
 
     A copy that is there already is the student's and stays as it is. If the lesson has changed since that copy was
     made, the newer one is written beside it, once, as `NN_topic_newer.ipynb`, `NN_topic_newer_2.ipynb` and so on. The
-    folder gets a progress file, too. Nothing is written unless every copy can be made.
+    folder gets a progress file, too. Nothing is written unless every copy can be made. With `nbgrader`, exercises are
+    marked for it, as by `mark_for_nbgrader`.
 
     Raises:
         ValueError: naming the notebook that is missing, unreadable, marked wrongly, or would overwrite itself or
@@ -106,7 +126,8 @@ def write_copies(notebooks: Iterable[Path], out: Path) -> list[Path]:
                 f"{source}: its student copy would overwrite {target}; choose another folder for the copies"
             )
         try:
-            copies[target] = student_copy(read_notebook(source))
+            copied = student_copy(read_notebook(source))
+            copies[target] = mark_for_nbgrader(copied) if nbgrader else copied
         except (OSError, ValueError) as error:
             raise ValueError(f"{source}: {error}") from error
     out.mkdir(parents=True, exist_ok=True)
@@ -246,9 +267,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="a lesson, .ipynb")
     parser.add_argument("--out", type=Path, default=Path("build/student"), help="folder of the copies (%(default)s)")
+    parser.add_argument("--nbgrader", action="store_true", help="mark exercises and checks for nbgrader's grading")
     options = parser.parse_args(arguments)
     try:
-        written = write_copies(options.notebooks, options.out)
+        written = write_copies(options.notebooks, options.out, options.nbgrader)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

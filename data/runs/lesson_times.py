@@ -42,13 +42,13 @@ def environment(instructions: str, threads: int) -> dict[str, str]:
 
 
 @contextmanager
-def watched_memory() -> Iterator[list[int]]:
-    """Bytes that processes started by this one have to themselves, in a list that grows."""
+def watched_memory(between_s: float = BETWEEN_S) -> Iterator[list[int]]:
+    """Bytes that processes started by this one have to themselves, in a list that grows, looked up so often."""
     seen: list[int] = [0]
     ended = threading.Event()
 
     def watch() -> None:
-        while not ended.wait(BETWEEN_S):
+        while not ended.wait(between_s):
             private = 0
             for process in psutil.Process().children(recursive=True):
                 try:

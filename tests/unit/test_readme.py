@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from course_lib.reporting.records import load_record
 from course_lib.teaching.lessons import find_lessons
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,12 @@ def test_lessons_stand_with_their_minutes() -> None:
         for lesson in find_lessons(ROOT / "notebooks")
     ]
     assert re.findall(r"^\| \[.*$", README, re.MULTILINE) == rows
+
+
+def test_the_memory_of_a_students_kernel_is_the_recorded() -> None:
+    most = load_record("kernel_memory").rows[[f"{state}_private_gb" for state in ("idle", "imported", "peak")]].max()
+    said = re.search(r"A kernel takes ([\d.]+) GB .* ([\d.]+) GB .* ([\d.]+) GB while a lesson runs", README).groups()
+    assert said == tuple(f"{number:.2f}" for number in most)
 
 
 def test_commands_exist() -> None:

@@ -44,6 +44,7 @@ COLUMNS = {
     "grid_reduction": "way change epochs seed params macs test_accuracy test_loss",
     "label_smoothing": "stage noise epsilon seed train_accuracy train_gap test_accuracy test_loss test_ece",
     "lesson_times": "instructions threads lesson seconds images_per_second peak_private_gb",
+    "kernel_memory": "lesson threads idle_private_gb imported_private_gb peak_private_gb",
     "label_smoothing_teachers": "targets temperature epsilon seed teacher test_accuracy",
     "label_smoothing_relatives": "way seed train_accuracy train_gap test_accuracy test_loss test_ece",
     "auxiliary_heads": "network epochs seed epoch train_accuracy test_accuracy test_loss",
@@ -68,6 +69,7 @@ RUNS = {
     "label_smoothing_relatives": 2,
     "auxiliary_heads": 8,
     "lesson_times": 2,
+    "kernel_memory": 1,
     "auxiliary_gradients": 48,
 }
 TEXTBOOK = {"params": 260_650, "macs": 79_643_904}

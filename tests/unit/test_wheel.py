@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import jupytext
 import pytest
+from installed_course import install, make_wheel, run
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("course_lib", "data", "jupyter", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
 FIRST_CELLS = 3  # of each lesson: its imports, and what it does first
 
 pytestmark = pytest.mark.slow
@@ -32,38 +30,14 @@ sys.addaudithook(refuse)
 """
 
 
-def run(*command: str, **options: object) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what a wheel is made from, so that making one leaves nothing in the repository."""
-    folder = tmp_path_factory.mktemp("source")
-    for name in SOURCES:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, folder / name)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("wheel")
-    offline = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check")
-    run(sys.executable, "-m", "pip", "wheel", *offline, "--wheel-dir", str(out), str(source))
-    return next(out.glob("*.whl"))
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
 def target(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("target")
-    options = ("--no-deps", "--no-index", "--disable-pip-version-check", "--target", str(folder))
-    run(sys.executable, "-m", "pip", "install", *options, str(wheel))
-    return folder
+    return install(wheel, tmp_path_factory.mktemp("target"))
 
 
 @pytest.fixture
