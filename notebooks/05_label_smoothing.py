@@ -454,7 +454,6 @@ print(f"{size.params:,} parameters, {size.macs / 1e6:.1f} M MACs an image")
 data = datasets.load("fashion_mnist")
 # `fit` looks at 100 test images after each epoch; all 2,000 judge the end.
 few = few_images(data)
-assert (len(few.train), len(data.test)) == (700, 2_000)
 models, judged = {}, {}
 shown = (few.train.images, data.test.images)
 
@@ -470,6 +469,9 @@ def train(epsilon: float, seed: int) -> None:
         key = stage, epsilon, seed
         models[key] = deepcopy(model)
         judged[key] = [predict_logits(model, images, few) for images in shown]
+
+
+assert (len(few.train), len(data.test)) == (700, 2_000)
 
 
 # %%

@@ -189,7 +189,8 @@ def install() -> None:
     cuda.get_device_name = lambda *_: "pretend GPU"
     cuda.get_rng_state = lambda *_: torch.get_rng_state()
     cuda.set_rng_state = lambda *_: None
-    torch.random.fork_rng = partial(torch.random.fork_rng, [])  # there is no generator of a GPU to be kept
+    fork_rng = torch.random.fork_rng
+    torch.random.fork_rng = lambda *_, **__: fork_rng([])  # there is no generator of a GPU to be kept
     torch.Generator, torch.autocast = _Generator, _Autocast
     for name in dir(torch.optim.Optimizer):
         if name.endswith("graph_capture_health_check"):

@@ -76,7 +76,8 @@ def draw_map(lessons: Sequence[Lesson]) -> str:
     whole = (len(grid) * (width + GAP_X) - GAP_X + 4, rows * (height + GAP_Y) - GAP_Y + 4)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-2 -2 {whole[0]} {whole[1]}" width="{whole[0]}" '
-        f'role="img" aria-label="{escape(describe(lessons))}" style="{STYLE}">{"".join(lines + boxes)}</svg>'
+        # A group, not an image: a screen reader must reach the links inside.
+        f'role="group" style="{STYLE}"><title>{escape(describe(lessons))}</title>{"".join(lines + boxes)}</svg>'
     )
 
 
