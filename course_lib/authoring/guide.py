@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,18 +18,16 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from course_lib.authoring.editions import INDEX, edition_parser, lessons_in, make_edition, write_edition
 from course_lib.authoring.generated_cells import GUARD_TAG
 from course_lib.authoring.notebooks import SETUP_TAG, has_tag
 from course_lib.authoring.quiz_outputs import Question, questions_of
 from course_lib.authoring.site.first_values import SiteError
 from course_lib.authoring.site.lesson_html import markdown_html
 from course_lib.authoring.training_cells import training_cells
-from course_lib.errors import CourseError
-from course_lib.files import write_whole
-from course_lib.teaching.lessons import Lesson, find_lessons
+from course_lib.teaching.lessons import Lesson
 from course_lib.teaching.sources import read_notebook
 
-INDEX = "index.html"
 _PLAN = re.compile(r"^\| For a lecture hour \|.*?\n\|[-:| ]+\n((?:\|.*(?:\n|$))+)", re.MULTILINE)
 _ROW = re.compile(r"^\|\s*(.+?)\s*\|\s*(\d+)\s*\|", re.MULTILINE)
 _EXERCISE = re.compile(r"^### (.*?) ?\((\w+), (\d+) minutes\)$", re.MULTILINE)
@@ -191,35 +188,24 @@ def build(notebooks: Path, out: Path) -> list[Path]:
     Raises:
         CourseError: there are no lessons, or one has no plan or no question; nothing is written then.
     """
-    lessons = find_lessons(notebooks)
-    if not lessons:
-        raise SiteError(f"{notebooks} holds no lessons: name the folder of the notebooks.")
+    lessons = lessons_in(notebooks)
     pages = {
-        out / f"{lesson.stem}.html": guide_page(read_guide(lesson, read_notebook(notebooks / lesson.notebook)))
+        f"{lesson.stem}.html": guide_page(read_guide(lesson, read_notebook(notebooks / lesson.notebook)))
         for lesson in lessons
     }
-    pages[out / INDEX] = index_page(lessons)
-    shutil.rmtree(out, ignore_errors=True)
-    for path, text in pages.items():
-        write_whole(path, text.encode())
-    return list(pages)
+    pages[INDEX] = index_page(lessons)
+    write_edition(out, pages)
+    return [out / name for name in pages]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status, 1 after one sentence on standard error."""
-    parser = argparse.ArgumentParser(
-        prog="python -m course_lib.authoring.guide", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--notebooks", type=Path, default=Path("notebooks"), help="(%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("build/guide"), help="(%(default)s)")
-    options = parser.parse_args(arguments)
-    try:
+
+    def make(options: argparse.Namespace) -> str:
         written = build(options.notebooks, options.out)
-    except (CourseError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"{options.out}: {len(written) - 1} lessons, open {options.out / INDEX} and print")
-    return 0
+        return f"{options.out}: {len(written) - 1} lessons, open {options.out / INDEX} and print"
+
+    return make_edition(edition_parser("guide", __doc__), arguments, make)
 
 
 if __name__ == "__main__":

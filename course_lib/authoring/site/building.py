@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from course_lib.authoring.editions import INDEX, edition_parser, make_edition, write_edition
 from course_lib.authoring.npm_packages import CACHE, PYODIDE, require
 from course_lib.authoring.site.assets import asset
 from course_lib.authoring.site.engine import engine_script
@@ -32,7 +31,6 @@ from course_lib.authoring.site.page import (
     site_page,
 )
 from course_lib.authoring.site.sections import sections_of, sections_script
-from course_lib.errors import CourseError
 from course_lib.explorers.controls import Values
 from course_lib.explorers.ideas import IDEAS
 from course_lib.files import write_whole
@@ -63,7 +61,7 @@ def read_pages(folder: Path) -> list[CoursePage]:
         raise SiteError(
             f"{folder} holds no start page ({Path(START_PAGE).stem}.ipynb): name the folder of the notebooks."
         )
-    addresses = {path.name: f"{path.stem}.html" for path in notebooks} | {notebooks[0].name: "index.html"}
+    addresses = {path.name: f"{path.stem}.html" for path in notebooks} | {notebooks[0].name: INDEX}
     pages = []
     for path in notebooks:
         try:
@@ -116,27 +114,24 @@ def build(notebooks: Path, out: Path, single: Path, cache: Path = CACHE) -> list
     require(PYODIDE, cache)
     pages = read_pages(notebooks)
     engine = engine_script(cache)
-    contents = {out / name: text for name, text in site_files(pages, engine).items()}
-    contents[single] = explorers_file(pages, engine)
-    shutil.rmtree(out, ignore_errors=True)
-    for path, text in contents.items():
-        write_whole(path, text.encode())
-    return list(contents)
+    files = site_files(pages, engine)
+    explorers = explorers_file(pages, engine)
+    write_edition(out, files)
+    write_whole(single, explorers.encode())
+    return [*(out / name for name in files), single]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status, 1 after one sentence on standard error."""
-    parser = argparse.ArgumentParser(prog="python -m course_lib.authoring.site", description=__doc__.partition("\n")[0])
-    parser.add_argument("--notebooks", type=Path, default=Path("notebooks"), help="(%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("build/site"), help="folder of the site (%(default)s)")
+    parser = edition_parser("site", __doc__)
     parser.add_argument("--single", type=Path, default=Path("build/explorers.html"), help="(%(default)s)")
-    options = parser.parse_args(arguments)
-    try:
+
+    def make(options: argparse.Namespace) -> str:
         written = build(options.notebooks, options.out, options.single)
-    except (CourseError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    sizes = {path: path.stat().st_size / 1e6 for path in written}
-    print(f"{options.out}: {sum(sizes.values()) - sizes[options.single]:.1f} MB, open {options.out / 'index.html'}")
-    print(f"{options.single}: {sizes[options.single]:.1f} MB, one file")
-    return 0
+        sizes = {path: path.stat().st_size / 1e6 for path in written}
+        return (
+            f"{options.out}: {sum(sizes.values()) - sizes[options.single]:.1f} MB, open {options.out / INDEX}\n"
+            f"{options.single}: {sizes[options.single]:.1f} MB, one file"
+        )
+
+    return make_edition(parser, arguments, make)

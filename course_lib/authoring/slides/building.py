@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
 from pathlib import Path
 
+from course_lib.authoring.editions import INDEX, edition_parser, lessons_in, make_edition, write_edition
 from course_lib.authoring.npm_packages import CACHE, PYODIDE, REVEAL, read_file, require
 from course_lib.authoring.site.assets import asset as site_asset
 from course_lib.authoring.site.engine import engine_script
 from course_lib.authoring.site.first_values import SiteError
 from course_lib.authoring.site.page import COURSE, ENGINE, LICENCES
 from course_lib.authoring.slides.cutting import Slide, slides_of
-from course_lib.errors import CourseError
-from course_lib.files import write_whole
-from course_lib.teaching.lessons import START_PAGE, Lesson, find_lessons
+from course_lib.teaching.lessons import START_PAGE, Lesson
 from course_lib.teaching.sources import read_notebook
 
 ASSETS = Path(__file__).parent / "assets"
@@ -35,7 +32,6 @@ FROM_REVEAL = {
     "reveal-licence.txt": "LICENSE",
 }
 """File of the slides, and where reveal.js has it."""
-INDEX = "index.html"
 _LINK = re.compile(r'href="([^":#]+)\.ipynb(#[^"]*)?"')
 
 
@@ -91,9 +87,7 @@ def build(notebooks: Path, out: Path, cache: Path = CACHE) -> dict[str, int]:
     """
     for package in (REVEAL, PYODIDE):
         require(package, cache)
-    lessons = find_lessons(notebooks)
-    if not lessons:
-        raise SiteError(f"{notebooks} holds no lessons: name the folder of the notebooks.")
+    lessons = lessons_in(notebooks)
     files, counts = {}, {}
     for lesson in lessons:
         try:
@@ -107,9 +101,7 @@ def build(notebooks: Path, out: Path, cache: Path = CACHE) -> dict[str, int]:
     files |= {name: site_asset(name) for name in FROM_SITE}
     files |= {name: read_file(REVEAL, source, cache).decode() for name, source in FROM_REVEAL.items()}
     files[ENGINE] = engine_script(cache)
-    shutil.rmtree(out, ignore_errors=True)
-    for name, text in files.items():
-        write_whole(out / name, text.encode())
+    write_edition(out, files)
     return {name: len(text.encode()) for name, text in files.items()}
 
 
@@ -128,16 +120,9 @@ def _page(title: str, head: str, body: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status, 1 after one sentence on standard error."""
-    parser = argparse.ArgumentParser(
-        prog="python -m course_lib.authoring.slides", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--notebooks", type=Path, default=Path("notebooks"), help="(%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("build/slides"), help="(%(default)s)")
-    options = parser.parse_args(arguments)
-    try:
+
+    def make(options: argparse.Namespace) -> str:
         sizes = build(options.notebooks, options.out)
-    except (CourseError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"{options.out}: {sum(sizes.values()) / 1e6:.1f} MB, open {options.out / INDEX}")
-    return 0
+        return f"{options.out}: {sum(sizes.values()) / 1e6:.1f} MB, open {options.out / INDEX}"
+
+    return make_edition(edition_parser("slides", __doc__), arguments, make)
