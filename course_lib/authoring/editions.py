@@ -26,7 +26,13 @@ def lessons_in(notebooks: Path) -> list[Lesson]:
 
 
 def write_edition(out: Path, files: Mapping[str, str]) -> None:
-    """Write an edition's files by their names into `out`, which is emptied before."""
+    """Write an edition's files by their names into `out`, which is emptied before.
+
+    Raises:
+        SiteError: `out` holds something that no edition has written; nothing is lost then.
+    """
+    if out.is_dir() and any(out.iterdir()) and not (out / INDEX).exists():
+        raise SiteError(f"{out} would be emptied, and holds no edition of the course: name a folder of its own.")
     shutil.rmtree(out, ignore_errors=True)
     for name, text in files.items():
         write_whole(out / name, text.encode())
