@@ -22,6 +22,7 @@ from course_lib.authoring.editions import INDEX, edition_parser, lessons_in, mak
 from course_lib.authoring.generated_cells import GUARD_TAG
 from course_lib.authoring.notebooks import SETUP_TAG, has_tag
 from course_lib.authoring.quiz_outputs import Question, questions_of
+from course_lib.authoring.reading_time import exercise_headings
 from course_lib.authoring.site.first_values import SiteError
 from course_lib.authoring.site.lesson_html import markdown_html
 from course_lib.authoring.training_cells import training_cells
@@ -30,7 +31,6 @@ from course_lib.teaching.sources import read_notebook
 
 _PLAN = re.compile(r"^\| For a lecture hour \|.*?\n\|[-:| ]+\n((?:\|.*(?:\n|$))+)", re.MULTILINE)
 _ROW = re.compile(r"^\|\s*(.+?)\s*\|\s*(\d+)\s*\|", re.MULTILINE)
-_EXERCISE = re.compile(r"^### (.*?) ?\((\w+), (\d+) minutes\)$", re.MULTILINE)
 _HEADING = re.compile(r"^#{2,3} (.+)$", re.MULTILINE)
 _STYLE = """
 @page { size: A4; margin: 12mm 14mm; }
@@ -87,13 +87,12 @@ def read_guide(lesson: Lesson, notebook: NotebookNode) -> Guide:
     questions = tuple(questions_of(notebook.cells))
     if not questions:
         raise SiteError(f"{lesson.notebook}: it asks no question: add a `Quiz`, and make the notebook again.")
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     return Guide(
         lesson,
         tuple((topic, int(minutes)) for topic, minutes in _ROW.findall(plan[1])),
         questions,
         tuple(_trainings(notebook)),
-        tuple((title, level, int(minutes)) for title, level, minutes in _EXERCISE.findall(text)),
+        exercise_headings(notebook),
     )
 
 

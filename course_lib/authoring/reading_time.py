@@ -24,7 +24,7 @@ STEP = 5
 
 _NOT_READ = {GUARD_TAG, NAVIGATION_TAG, FOLDED_TAG, SETUP_TAG, "solution", "check"}
 _QUIZ = re.compile(r"^Quiz\(", re.MULTILINE)
-_EXERCISE = re.compile(r"^### .*\(\w+, (\d+) minutes\)$", re.MULTILINE)
+_EXERCISE = re.compile(r"^### (.*?) ?\((\w+), (\d+) minutes\)$", re.MULTILINE)
 
 
 def minutes_to_read(notebook: NotebookNode) -> int:
@@ -36,10 +36,15 @@ def minutes_to_read(notebook: NotebookNode) -> int:
     return STEP * math.ceil(minutes / STEP)
 
 
+def exercise_headings(notebook: NotebookNode) -> tuple[tuple[str, str, int], ...]:
+    """Title, difficulty and minutes of each exercise, as its heading states them."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return tuple((title, level, int(minutes)) for title, level, minutes in _EXERCISE.findall(text))
+
+
 def minutes_of_exercises(notebook: NotebookNode) -> int:
     """What the headings of a lesson's exercises add up to, in minutes."""
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    return sum(map(int, _EXERCISE.findall(text)))
+    return sum(minutes for *_, minutes in exercise_headings(notebook))
 
 
 def _is_read(cell: NotebookNode) -> bool:

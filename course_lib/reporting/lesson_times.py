@@ -7,8 +7,6 @@ from pathlib import Path
 from course_lib.reporting.records import FOLDER, load_record
 
 RECORD = "lesson_times"
-LAPTOP = "AVX2"
-"""The instruction set of laptops without bfloat16; oneDNN's and PyTorch's own name for it."""
 
 
 def expected_seconds(images_per_second: float, folder: Path = FOLDER) -> dict[str, float]:
@@ -29,10 +27,3 @@ def expected_seconds(images_per_second: float, folder: Path = FOLDER) -> dict[st
     rows = rows.assign(far=(rows["factor"].where(rows["factor"] >= 1, 1 / rows["factor"])))
     nearest = rows.sort_values("far").drop_duplicates("lesson").sort_values("lesson")
     return dict(zip(nearest["lesson"], nearest["seconds"] * nearest["factor"], strict=True))
-
-
-def laptop_rows(folder: Path = FOLDER) -> dict[str, dict[str, float]]:
-    """What was recorded of each lesson on the instructions of a laptop: seconds, peak_private_gb and the rest."""
-    rows = load_record(RECORD, folder).rows
-    rows = rows[rows["instructions"] == LAPTOP]
-    return {row["lesson"]: row for row in rows.to_dict("records")}

@@ -48,8 +48,7 @@ def lesson_times(folder: Path = Path(".")) -> pd.DataFrame:
     except RecordError as error:
         print(error)
         seconds = {}
-    lessons = {Path(lesson.notebook).stem: lesson.title for lesson in find_lessons(folder)}
-    rows = {title: f"{seconds[stem]:.0f} s" for stem, title in lessons.items() if stem in seconds}
+    rows = {lesson.title: f"{seconds[lesson.stem]:.0f} s" for lesson in find_lessons(folder) if lesson.stem in seconds}
     print(f"This machine trains the course's small network on {speed:,.0f} images a second.")
     return pd.DataFrame({"to run on this machine": rows})
 

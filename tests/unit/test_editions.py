@@ -1,4 +1,4 @@
-"""What the editions for a browser share: their folder is their own, and their command says what it did in a sentence."""
+"""What the editions for a browser share: a folder of their own, and a command that says in a sentence what it did."""
 
 from __future__ import annotations
 

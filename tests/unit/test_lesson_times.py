@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from course_lib.reporting.lesson_times import RECORD, expected_seconds, laptop_rows
+from course_lib.reporting.lesson_times import RECORD, expected_seconds
 from course_lib.reporting.records import Record, save_record
 from course_lib.training.machine import has_bf16
 from course_lib.training.speed import training_speed
@@ -30,10 +30,6 @@ def record(tmp_path: Path) -> Path:
 )
 def test_the_nearer_recording_is_scaled(record: Path, speed: float, first: float, second: float) -> None:
     assert expected_seconds(speed, record) == pytest.approx({"01_a": first, "02_b": second})
-
-
-def test_a_laptops_rows_are_those_without_bfloat16(record: Path) -> None:
-    assert {lesson: row["seconds"] for lesson, row in laptop_rows(record).items()} == {"01_a": 100.0, "02_b": 50.0}
 
 
 def test_speed_is_measured_and_leaves_random_numbers_alone() -> None:

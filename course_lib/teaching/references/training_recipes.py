@@ -260,14 +260,6 @@ def _swings(distances: np.ndarray) -> bool:
     return np.count_nonzero(last[1:] > 0.9999 * last[:-1]) >= 5
 
 
-def _momentum_step(rate: float, keep: float) -> Callable:
-    def step(gradient: np.ndarray, memory: dict) -> np.ndarray:
-        memory["velocity"] = keep * memory.get("velocity", 0) + gradient
-        return rate * memory["velocity"]
-
-    return step
-
-
 def _rms_step(rate: float) -> Callable:
     def step(gradient: np.ndarray, memory: dict) -> np.ndarray:
         memory["square"] = 0.9 * memory.get("square", 0) + 0.1 * gradient**2
