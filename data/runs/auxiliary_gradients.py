@@ -11,7 +11,8 @@ from __future__ import annotations
 from itertools import product
 
 import torch
-from recording import Recording, Row, fashion_images, read_options
+from fashion import fashion_images
+from recording import Recording, Row, read_options
 
 from course_lib.datasets import ImageData
 from course_lib.experiments.auxiliary_gradients import first_weights, stage_gradients

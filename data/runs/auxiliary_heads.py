@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from recording import Recording, fashion_images, read_options
+from fashion import fashion_images
+from recording import Recording, read_options
 
 from course_lib.experiments.auxiliary_gradients import first_weights
 from course_lib.experiments.auxiliary_network import LOWER, UPPER, WEIGHT, deep_network

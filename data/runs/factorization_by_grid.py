@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from itertools import product
 
-import torch
-from recording import Recording, fashion_images, read_options
+from fashion import describe_fashion, fashion_images, sizes, train
+from recording import Recording, read_options
 
-from course_lib.architecture import Node, build, conv, factorize, global_avg_pool, linear, max_pool, total
-from course_lib.training import Recipe, fit
+from course_lib.architecture import Node, conv, factorize, global_avg_pool, linear, max_pool
+from course_lib.training import Recipe
 
 NAME = "factorization_by_grid"
 GRIDS = (28, 14, 7)
@@ -31,20 +31,15 @@ def network(grid: int | None) -> Node:
 def main(arguments: list[str] | None = None) -> None:
     options = read_options(__doc__, arguments, {"seeds": 1, "epochs": 1}, data=False, seeds=5, epochs=4)
     data = fashion_images(options)
-    images = f"the embedded Fashion-MNIST images, {len(data.train):,} to train and {len(data.test):,} to test"
-    recording = Recording(NAME, options, images)
+    recording = Recording(NAME, options, describe_fashion(data))
     keys = [
         {"pair_on_grid": grid or 0, "epochs": options.epochs, "seed": seed}
         for seed, grid in product(range(options.seeds), (None, *GRIDS))
     ]
     for run in recording.missing(keys):
         value, seed = network(run.key["pair_on_grid"] or None), run.key["seed"]
-        size = total(value, (1, 28, 28))
-        torch.manual_seed(seed)
         recipe = Recipe(epochs=options.epochs, seed=seed)
-        last = fit(build(value, 1), data, recipe, progress=False, checkpoints=run.checkpoints).iloc[-1]
-        outcome = {"test_accuracy": round(last.test_accuracy, 4), "test_loss": round(last.test_loss, 4)}
-        recording.add(run, {"params": size.params, "macs": size.macs, **outcome})
+        recording.add(run, {**sizes(value), **train(value, data, recipe, run)})
 
 
 if __name__ == "__main__":

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from itertools import product
 
-import torch
-from recording import Recording, fashion_images, read_options
+from fashion import describe_fashion, fashion_images, sizes, train
+from recording import Recording, read_options
 
-from course_lib.architecture import build, total
 from course_lib.experiments.factorized_layers import replacements
-from course_lib.training import Recipe, fit
+from course_lib.training import Recipe
 
 NAME = "factorized_layers"
 
@@ -23,8 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     tiny = {"seeds": 1, "epochs": 1, "images": 40}
     options = read_options(__doc__, arguments, tiny, data=False, seeds=10, epochs=3, images=5000)
     data = fashion_images(options).subset(train=options.images)
-    images = f"the embedded Fashion-MNIST images, {len(data.train):,} to train and {len(data.test):,} to test"
-    recording = Recording(NAME, options, images)
+    recording = Recording(NAME, options, describe_fashion(data))
     networks = replacements()
     keys = [
         {"network": name, "images": options.images, "epochs": options.epochs, "seed": seed}
@@ -32,12 +30,8 @@ def main(arguments: list[str] | None = None) -> None:
     ]
     for run in recording.missing(keys):
         value, seed = networks[run.key["network"]], run.key["seed"]
-        size = total(value, (1, 28, 28))
-        torch.manual_seed(seed)
         recipe = Recipe(epochs=options.epochs, seed=seed)
-        last = fit(build(value, 1), data, recipe, progress=False, checkpoints=run.checkpoints).iloc[-1]
-        outcome = {"test_accuracy": round(last.test_accuracy, 4), "test_loss": round(last.test_loss, 4)}
-        recording.add(run, {"params": size.params, "macs": size.macs, **outcome})
+        recording.add(run, {**sizes(value), **train(value, data, recipe, run)})
 
 
 if __name__ == "__main__":

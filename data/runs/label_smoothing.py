@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
-from recording import Recording, Row, fashion_images, read_options
+from fashion import fashion_images
+from recording import Recording, Row, read_options
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_calibration_error
 
@@ -30,6 +31,12 @@ NAME = "label_smoothing"
 SETTINGS = [(0.0, epsilon) for epsilon in (0.0, 0.05, 0.1, 0.2, 0.3)]
 SETTINGS += [(0.4, epsilon) for epsilon in (0.0, 0.1, 0.3)]
 """Share of the training labels drawn anew, and epsilon."""
+
+
+def describe_few(data: ImageData) -> str:
+    """What the records of this lesson say of their pictures."""
+    training = len(few_images(data).train)
+    return f"{training:,} of the embedded Fashion-MNIST training images and all {len(data.test):,} test images"
 
 
 def judge(model: nn.Module, few: ImageData, data: ImageData) -> Row:
@@ -65,9 +72,7 @@ def train(noise: float, epsilon: float, seed: int, data: ImageData) -> list[Row]
 def main(arguments: list[str] | None = None) -> None:
     options = read_options(__doc__, arguments, {"seeds": 1}, data=False, seeds=5)
     data = fashion_images(options)
-    training = len(few_images(data).train)
-    images = f"{training:,} of the embedded Fashion-MNIST training images and all {len(data.test):,} test images"
-    recording = Recording(NAME, options, images)
+    recording = Recording(NAME, options, describe_few(data))
     keys = [
         {"noise": noise, "epsilon": epsilon, "seed": seed}
         for seed in range(options.seeds)

@@ -13,8 +13,9 @@ from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
-from label_smoothing import judge
-from recording import Recording, Row, fashion_images, read_options
+from fashion import fashion_images
+from label_smoothing import describe_few, judge
+from recording import Recording, Row, read_options
 
 from course_lib.architecture import build, merge
 from course_lib.datasets import ImageData
@@ -57,9 +58,7 @@ def train(way: str, seed: int, data: ImageData) -> Row:
 def main(arguments: list[str] | None = None) -> None:
     options = read_options(__doc__, arguments, {"seeds": 1}, data=False, seeds=5)
     data = fashion_images(options)
-    training = len(few_images(data).train)
-    images = f"{training:,} of the embedded Fashion-MNIST training images and all {len(data.test):,} test images"
-    recording = Recording(NAME, options, images)
+    recording = Recording(NAME, options, describe_few(data))
     keys = [{"way": way, "seed": seed} for seed in range(options.seeds) for way in WAYS]
     for run in recording.missing(keys):
         recording.add(run, train(**run.key, data=data))

@@ -15,8 +15,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-from course_lib import datasets
-from course_lib.datasets import ImageData
 from course_lib.reporting.records import FOLDER, Record, load_record, save_record, this_machine
 from course_lib.training import default_device, has_bf16
 
@@ -54,12 +52,6 @@ def read_options(
         elif not given > 0:
             parser.error(f"--{name} is {given}; it must be above 0.")
     return options
-
-
-def fashion_images(options: argparse.Namespace) -> ImageData:
-    """The embedded Fashion-MNIST images; a few of them in the tiny form."""
-    data = datasets.load("fashion_mnist")
-    return data.subset(train=40, test=20) if options.tiny else data
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from itertools import product
 
-import torch
-from recording import Recording, fashion_images, read_options
+from fashion import describe_fashion, fashion_images, sizes, train
+from recording import Recording, read_options
 
-from course_lib.architecture import build, total
 from course_lib.experiments.width_and_depth import SHAPES, budget_network
-from course_lib.training import DivergedError, Recipe, fit
+from course_lib.training import DivergedError, Recipe
 
 NAME = "width_against_depth"
 COMMON_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -29,8 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = read_options(__doc__, arguments, TINY, data=False, images=2500, epochs=4, seeds=3)
     data = fashion_images(options)
     data = data.subset(train=min(options.images, len(data.train)))
-    images = f"the embedded Fashion-MNIST images, {len(data.train):,} to train and {len(data.test):,} to test"
-    recording = Recording(NAME, options, images)
+    recording = Recording(NAME, options, describe_fashion(data))
     keys = [
         {"depth": depth, "learning_rate": rate, "images": len(data.train), "epochs": options.epochs, "seed": seed}
         for seed, depth in product(range(options.seeds), SHAPES)
@@ -38,15 +36,12 @@ def main(arguments: list[str] | None = None) -> None:
     ]
     for run in recording.missing(keys):
         value, seed = budget_network(run.key["depth"]), run.key["seed"]
-        size = total(value, (1, 28, 28))
-        torch.manual_seed(seed)
         recipe = Recipe(epochs=options.epochs, learning_rate=run.key["learning_rate"], seed=seed)
         try:
-            last = fit(build(value, 1), data, recipe, progress=False, checkpoints=run.checkpoints).iloc[-1]
-            outcome = {name: round(last[name], 4) for name in OUTCOMES}
+            outcome = train(value, data, recipe, run, OUTCOMES)
         except DivergedError:
             outcome = dict.fromkeys(OUTCOMES)
-        recording.add(run, {"width": SHAPES[run.key["depth"]], "params": size.params, "macs": size.macs, **outcome})
+        recording.add(run, {"width": SHAPES[run.key["depth"]], **sizes(value), **outcome})
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from course_lib.experiments.searching import best_inside
 from course_lib.experiments.width_and_depth import SHAPES, budget_network
 from course_lib.reporting.records import FOLDER, load_record
 
-SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("recording", "cifar"))
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("recording", "cifar", "fashion"))
 COLUMNS = {
     "cifar_ladder": "rung width change params macs images epochs seed test_accuracy test_loss seconds",
     "v2_against_v3": "variant seed params macs images epochs test_accuracy test_loss",
