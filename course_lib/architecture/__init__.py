@@ -12,7 +12,7 @@ from .counting import LayerCost, TotalCost, cost, layers, smallest_input, total
 from .drawing import Diagram, diagram
 from .merging import merge, merge_siblings, move_before_pool
 from .nodes.layers import Conv, Dropout, Linear, NormAct, Pool
-from .nodes.node import Auxiliary, Branches, Node, Residual, Sequence, labelled_children, out_channels, seq
+from .nodes.node import Auxiliary, Branches, Node, Residual, Sequence, labelled_children, layers_of, out_channels, seq
 from .nodes.signal import ArchitectureError, shape_text
 from .nodes.words import (
     adaptive_avg_pool,
@@ -66,6 +66,7 @@ __all__ = [
     "global_avg_pool",
     "labelled_children",
     "layers",
+    "layers_of",
     "linear",
     "local_response_norm",
     "max_pool",

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from course_lib.architecture import ArchitectureError, Branches, Conv, Node, Pool, Sequence, rewrite, seq, with_fields
+from course_lib.architecture import (
+    ArchitectureError,
+    Branches,
+    Conv,
+    Node,
+    Pool,
+    Sequence,
+    layers_of,
+    rewrite,
+    seq,
+    with_fields,
+)
 from course_lib.models import network
 from course_lib.models.googlenet import scaled
 
@@ -21,13 +32,8 @@ def without_reductions(module: Branches) -> Branches:
     return module.with_parts(_without_reduction(path) for path in module.paths)
 
 
-def chain(path: Node) -> tuple[Node, ...]:
-    """The layers of a branch in order; a branching within it is one of them."""
-    return path.layers if isinstance(path, Sequence) else (path,)
-
-
 def _without_reduction(path: Node) -> Node:
-    layers = chain(path)
+    layers = layers_of(path)
     is_one = [isinstance(layer, Conv) and layer.kernel_size == (1, 1) for layer in layers]
     if len(layers) == 1 or not any(is_one):
         return path

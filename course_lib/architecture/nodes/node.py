@@ -329,6 +329,11 @@ def seq(*parts: Node) -> Sequence:
     return Sequence(tuple(layers))
 
 
+def layers_of(value: Node) -> tuple[Node, ...]:
+    """What stands one after another in a value: a sequence's layers, else the value itself."""
+    return value.layers if isinstance(value, Sequence) else (value,)
+
+
 def _largest(*grids: Pair) -> Pair:
     """The smallest grid that holds all of `grids`."""
     return tuple(max(extents) for extents in zip(*grids, strict=True))

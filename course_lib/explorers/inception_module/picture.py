@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from course_lib.architecture import Branches, Conv, Node, Pool
-from course_lib.experiments.inception_module import chain
+from course_lib.architecture import Branches, Conv, Node, Pool, layers_of
 from course_lib.explorers.inception_module.result import ModuleResult
 from course_lib.explorers.kernel_factorization.result import megas
 from course_lib.explorers.svg_elements import picture, rect, tag, text
@@ -54,7 +53,7 @@ def _wires(result: ModuleResult) -> list[str]:
 def _branch(path: Node, middle: float, alone: bool) -> list[str]:
     """The boxes of one branch; `alone` says that its 1x1 reduces nothing."""
     parts = []
-    for number, layer in enumerate(chain(path)):
+    for number, layer in enumerate(layers_of(path)):
         left = LEFT + number * (BOX + GAP)
         if isinstance(layer, Branches):
             for half, inner in zip((-1, 1), layer.paths, strict=True):

@@ -15,10 +15,11 @@ from course_lib.architecture import (
     TotalCost,
     branches,
     conv,
+    layers_of,
     seq,
     total,
 )
-from course_lib.experiments.inception_module import chain, without_reductions
+from course_lib.experiments.inception_module import without_reductions
 from course_lib.explorers.kernel_factorization.result import megas
 from course_lib.models import entry, network
 from course_lib.models.googlenet import inception
@@ -123,7 +124,7 @@ def _convolutions(value: Node) -> list[Conv]:
 
 
 def _pooling(module: Branches) -> Pool:
-    return chain(module.paths[-1])[0]
+    return layers_of(module.paths[-1])[0]
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from course_lib.architecture import (
     Conv,
     Node,
     Pool,
-    Sequence,
     avg_pool,
     branches,
     build,
     conv,
     cost,
+    layers_of,
     max_pool,
     rewrite,
     seq,
@@ -321,7 +321,7 @@ def _pooled_channels(value: Node, channels: int) -> int:
     """How many of the channels that leave have passed no convolution."""
     if isinstance(value, Branches):
         return sum(_pooled_channels(part, channels) for part in value.parts)
-    parts = value.layers if isinstance(value, Sequence) else (value,)
+    parts = layers_of(value)
     if any(isinstance(part, Conv) for part in parts):
         return 0
     for part in parts:
@@ -348,7 +348,7 @@ def _judge_design(value: Any) -> str | None:
         return f"it cannot be built: {error}".removesuffix(".")
     if size.out_shape != _OUT:
         return f"{_written(size.out_shape)} leaves; {_written(_OUT)} is asked for"
-    steps = value.layers if isinstance(value, Sequence) else (value,)
+    steps = layers_of(value)
     least = min(prod(total(part, _IN).out_shape) for part in accumulate(steps, lambda first, last: first >> last))
     if least < prod(_OUT):
         return f"a bottleneck: at its narrowest {least:,} values pass, fewer than the {prod(_OUT):,} that leave"
