@@ -19,17 +19,37 @@ WATCH = """root => {
         before = now;
     }).observe(root, {subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ['src']});
 }"""
+ENDS = ("now", "min", "max")
 ANSWERED = "([root, count]) => root.courseWatch.milliseconds.length > count"
 
 
-class ExplorerOnPage:
-    """The explorer within `root`, the element that has the class `explorer-NAME`."""
+class WatchedExplorer:
+    """An explorer's element in a page, which notes how long each answer to a key takes."""
 
     def __init__(self, root: Locator) -> None:
         self.root = root
-        self._handle = root.locator(".noUi-handle").first
         self._backwards = False
         root.evaluate(WATCH)
+
+    def step(self, target: Locator, now: float, low: float, high: float) -> float:
+        """Move a slider one step by an arrow key, turning at its ends, and wait for the answer.
+
+        Args:
+            target: what takes the key.
+            now, low, high: where the slider stands, and its ends.
+
+        Returns the milliseconds from the key press until both the picture and the summary were new in the document.
+        """
+        self._backwards = now >= high or (self._backwards and now > low)
+        count = self.root.evaluate("root => root.courseWatch.milliseconds.length")
+        target.focus()
+        target.press("ArrowLeft" if self._backwards else "ArrowRight")
+        self.root.page.wait_for_function(ANSWERED, arg=[self.root.element_handle(), count])
+        return float(self.root.evaluate("root => root.courseWatch.milliseconds.at(-1)"))
+
+
+class ExplorerOnPage(WatchedExplorer):
+    """The explorer within `root`, the element that has the class `explorer-NAME`."""
 
     @property
     def picture(self) -> Locator:
@@ -40,16 +60,6 @@ class ExplorerOnPage:
         return self.root.locator(".explorer-summary").first.inner_text()
 
     def press(self) -> float:
-        """Move the first slider one step by an arrow key, turning at its ends, and wait for the answer.
-
-        Returns the milliseconds from the key press until both the picture and the summary were new in the document.
-        """
-        now, low, high = (
-            float(self._handle.get_attribute(f"aria-value{name}") or "nan") for name in ("now", "min", "max")
-        )
-        self._backwards = now >= high or (self._backwards and now > low)
-        count = self.root.evaluate("root => root.courseWatch.milliseconds.length")
-        self._handle.focus()
-        self._handle.press("ArrowLeft" if self._backwards else "ArrowRight")
-        self.root.page.wait_for_function(ANSWERED, arg=[self.root.element_handle(), count])
-        return self.root.evaluate("root => root.courseWatch.milliseconds.at(-1)")
+        """Move the first slider, as `step`."""
+        handle = self.root.locator(".noUi-handle").first
+        return self.step(handle, *(float(handle.get_attribute(f"aria-value{name}") or "nan") for name in ENDS))

@@ -35,6 +35,14 @@ NOT_OURS = "Failed to execute 'removeChild' on 'Node'"
 KERNEL_IDLE = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
 
 
+def save_screenshot(name: str, shown: Page | Locator) -> None:
+    """Save a picture of what is shown as NAME.png in $COURSE_SCREENSHOTS, if that is set."""
+    folder = os.environ.get("COURSE_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        shown.screenshot(path=Path(folder) / f"{name}.png")
+
+
 class LabPage:
     """The notebook of that file name in a browser page of its own.
 
@@ -112,10 +120,7 @@ class LabPage:
 
     def screenshot(self, name: str, element: Locator | None = None) -> None:
         """Save a picture of the element, or of the page, as NAME.png in $COURSE_SCREENSHOTS, if that is set."""
-        folder = os.environ.get("COURSE_SCREENSHOTS")
-        if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            (element or self.page).screenshot(path=Path(folder) / f"{name}.png")
+        save_screenshot(name, element or self.page)
 
     def close(self) -> None:
         """End the notebook's kernel and close the page."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from browser.explorer import ANSWERED, WATCH
+from browser.explorer import WatchedExplorer
+from browser.lab_page import save_screenshot
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Route
 
 SINGLE = "explorers.html"
@@ -81,10 +81,7 @@ class SitePage:
 
     def screenshot(self, name: str) -> None:
         """Save a picture of what is in view as NAME.png in $COURSE_SCREENSHOTS, if that is set."""
-        folder = os.environ.get("COURSE_SCREENSHOTS")
-        if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=Path(folder) / f"{name}.png")
+        save_screenshot(name, self.page)
 
     def _note_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -101,13 +98,8 @@ class SitePage:
             route.abort()
 
 
-class SiteExplorer:
+class SiteExplorer(WatchedExplorer):
     """An explorer on a page of the site, used by the keyboard."""
-
-    def __init__(self, root: Locator) -> None:
-        self.root = root
-        self._backwards = False
-        root.evaluate(WATCH)
 
     @property
     def summary(self) -> str:
@@ -154,13 +146,7 @@ class SiteExplorer:
         return self.root.locator("input[type=range]").all()
 
     def press(self, slider: Locator) -> float:
-        """Move a slider one step by an arrow key, turning at its ends, and wait for the answer.
-
-        Returns the milliseconds from the key press until both the picture and the summary were new in the document.
-        """
-        now, low, high = (float(slider.evaluate(f"slider => slider.{name}")) for name in ("value", "min", "max"))
-        self._backwards = now >= high or (self._backwards and now > low)
-        count = self.root.evaluate("root => root.courseWatch.milliseconds.length")
-        slider.press("ArrowLeft" if self._backwards else "ArrowRight")
-        self.root.page.wait_for_function(ANSWERED, arg=[self.root.element_handle(), count])
-        return float(self.root.evaluate("root => root.courseWatch.milliseconds.at(-1)"))
+        """Move this slider, as `step`."""
+        return self.step(
+            slider, *(float(slider.evaluate(f"slider => slider.{name}")) for name in ("value", "min", "max"))
+        )
